@@ -48,7 +48,7 @@ POOL_RECYCLE = 1_800
 REDIS_POOL_CEILING = 20
 
 
-class DoesNotFit(ValueError):
+class ConnectionBudgetError(ValueError):
     """The deployment needs more connections than it has. The message holds the sum and the ways out."""
 
 
@@ -174,16 +174,7 @@ class Plan:
             rows.append(Row("connections at peak", str(self.connections_at_peak), self._peak_sum()))
         if self.redis_pool_size:
             rows.append(Row("redis pool", str(self.redis_pool_size), f"of {facts.redis_max_connections} for everyone"))
-        return rows + [
-            Row("threads", str(self.thread_limit), "for synchronous libraries: cores + 4, at most 32"),
-            Row("concurrency limit", str(self.concurrency_limit), "client connections before a process answers 503"),
-            Row("pool_timeout", f"{self.pool_timeout} s", "wait for a connection, then 503 with Retry-After"),
-            Row("statement timeout", f"{self.statement_timeout} s", "longer than the wait, shorter than the request"),
-            Row("request timeout", f"{self.request_timeout} s", "holds the wait and the statement"),
-            Row("graceful timeout", f"{self.graceful_timeout} s", "a stopping server finishes its requests"),
-            Row("grace period", f"{self.grace_period} s", "the platform kills after this"),
-            Row("pool_recycle", f"{self.pool_recycle} s", "before a proxy drops a silent connection"),
-        ]
+        return [*rows, *self._limits(), *self._timeouts()]
 
     def as_dict(self) -> dict[str, Any]:
         """The plan for machines: the facts under ``deployment``, then every derived number."""
@@ -194,6 +185,22 @@ class Plan:
             "usable_connections": facts.usable_connections,
             "connections_at_peak": self.connections_at_peak,
         }
+
+    def _limits(self) -> list[Row]:
+        return [
+            Row("threads", str(self.thread_limit), "for synchronous libraries: cores + 4, at most 32"),
+            Row("concurrency limit", str(self.concurrency_limit), "client connections before a process answers 503"),
+        ]
+
+    def _timeouts(self) -> list[Row]:
+        return [
+            Row("pool_timeout", f"{self.pool_timeout} s", "wait for a connection, then 503 with Retry-After"),
+            Row("statement timeout", f"{self.statement_timeout} s", "longer than the wait, shorter than the request"),
+            Row("request timeout", f"{self.request_timeout} s", "holds the wait and the statement"),
+            Row("graceful timeout", f"{self.graceful_timeout} s", "a stopping server finishes its requests"),
+            Row("grace period", f"{self.grace_period} s", "the platform kills after this"),
+            Row("pool_recycle", f"{self.pool_recycle} s", "before a proxy drops a silent connection"),
+        ]
 
     def _peak_sum(self) -> str:
         facts = self.deployment
@@ -207,7 +214,7 @@ def plan(deployment: Deployment, *, pool_size: int | None = None) -> Plan:
     """Derive the plan of a deployment.
 
     ``pool_size`` overrides the derived size and is held to the same budget. Raises
-    :class:`DoesNotFit` when the connections do not suffice.
+    :class:`ConnectionBudgetError` when the connections do not suffice.
     """
     facts = deployment
     fitting, reason = _largest_pool(facts)
@@ -241,7 +248,9 @@ def _largest_pool(facts: Deployment) -> tuple[int, str]:
     for_web = facts.usable_connections - facts.task_processes * TASK_POOL_SIZE
     share = for_web // facts.web_processes
     if share < 1:
-        raise DoesNotFit(_shortage(facts, needed=facts.web_processes + facts.task_processes * TASK_POOL_SIZE))
+        raise ConnectionBudgetError(
+            _shortage(facts, needed=facts.web_processes + facts.task_processes * TASK_POOL_SIZE)
+        )
     reason = f"{for_web} connections / {_count(facts.web_processes, 'web process', 'web processes')} = {share}"
     if share > POOL_SIZE_CEILING:
         return POOL_SIZE_CEILING, f"{reason}, and one process keeps at most {POOL_SIZE_CEILING} busy"
@@ -253,13 +262,13 @@ def _check_pool_size(facts: Deployment, pool_size: int) -> None:
         raise ValueError(f"pool_size must be at least 1, not {pool_size}.")
     needed = facts.web_processes * pool_size + facts.task_processes * TASK_POOL_SIZE
     if facts.usable_connections is not None and needed > facts.usable_connections:
-        raise DoesNotFit(f"With pool_size set to {pool_size}: {_shortage(facts, needed=needed)}")
+        raise ConnectionBudgetError(f"With pool_size set to {pool_size}: {_shortage(facts, needed=needed)}")
 
 
 def _check_file_database(facts: Deployment) -> None:
     if facts.replicas > 1 or facts.task_replicas > 1:
         replicas = max(facts.replicas, facts.task_replicas)
-        raise DoesNotFit(
+        raise ConnectionBudgetError(
             f"SQLite is one file on one machine, so {replicas} replicas cannot share it."
             " Use 1 replica, or choose a database server."
         )
