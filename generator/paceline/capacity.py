@@ -245,7 +245,8 @@ def _largest_pool(facts: Deployment) -> tuple[int, str]:
     if facts.usable_connections is None:
         _check_file_database(facts)
         return FILE_POOL_SIZE, "readers of a file database; it has one writer"
-    for_web = facts.usable_connections - facts.task_processes * TASK_POOL_SIZE
+    for_tasks = facts.task_processes * TASK_POOL_SIZE
+    for_web = facts.usable_connections - for_tasks
     share = for_web // facts.web_processes
     if share < 1:
         raise ConnectionBudgetError(
