@@ -1,0 +1,40 @@
+"""``Cache-Control``, ``ETag`` and 304 for the routes that declare ``@cached``.
+
+The response is computed each time; what is saved is the transfer, and the request itself while the
+client's or the CDN's copy is fresh.
+"""
+
+from collections.abc import Sequence
+
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.caching.policy import CachedRoutes
+from app.caching.representation import Capture, send_representation
+
+# Larger bodies are passed on as they come, without an ETag.
+_BODY_LIMIT = 1024 * 1024
+
+
+class HttpCache:
+    """ASGI middleware in front of the application whose routes it is given."""
+
+    def __init__(self, app: ASGIApp, *, routes: Sequence[BaseRoute]) -> None:
+        self._app = app
+        self._routes = CachedRoutes(routes)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
+            await self._app(scope, receive, send)
+            return
+        found = self._routes.find(scope["path"])
+        if found is None:
+            await self._app(scope, receive, send)
+            return
+        route, policy = found
+        scope["route_path"] = route
+        capture = Capture(send, body_limit=_BODY_LIMIT)
+        await self._app({**scope, "method": "GET"}, receive, capture)
+        representation = capture.representation(policy)
+        if representation is not None:
+            await send_representation(representation, scope, send)

@@ -1,0 +1,99 @@
+"""A finished response: captured from the application, made conditional, and sent again."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from starlette.types import Message, Scope, Send
+
+from app.caching.policy import CachePolicy
+from app.caching.validators import etag_of, is_not_modified
+
+Header = tuple[bytes, bytes]
+
+# A 304 repeats these of the 200 (RFC 9110, section 15.4.5), and no header about the body.
+_KEPT_WITHOUT_BODY = {b"cache-control", b"etag", b"expires", b"last-modified", b"vary"}
+_REPLACED = {b"cache-control", b"content-length", b"etag", b"vary"}
+
+
+@dataclass(frozen=True, slots=True)
+class Representation:
+    """The final bytes of a 200 and the headers that belong to them, without Content-Length."""
+
+    body: bytes
+    etag: str
+    headers: tuple[Header, ...]
+
+
+class Capture:
+    """Stands in for ``send``: holds a cacheable response back, lets any other pass as it comes.
+
+    Only a 200 without ``Set-Cookie``, of at most ``body_limit`` bytes, is held back.
+    """
+
+    def __init__(self, send: Send, *, body_limit: int) -> None:
+        self._send = send
+        self._body_limit = body_limit
+        self._start: Message | None = None
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._is_complete = False
+        self._is_passing = False
+
+    async def __call__(self, message: Message) -> None:
+        if self._is_passing:
+            await self._send(message)
+        elif message["type"] == "http.response.start":
+            self._start = message
+            if message["status"] != 200 or any(name == b"set-cookie" for name, _ in message["headers"]):
+                await self._let_pass()
+        elif message["type"] == "http.response.body":
+            self._chunks.append(message.get("body", b""))
+            self._size += len(self._chunks[-1])
+            self._is_complete = not message.get("more_body", False)
+            if self._size > self._body_limit:
+                await self._let_pass()
+
+    def representation(self, policy: CachePolicy) -> Representation | None:
+        """What was held back, or None when the response has passed or was cut short."""
+        if self._start is None or self._is_passing or not self._is_complete:
+            return None
+        body = b"".join(self._chunks)
+        etag = etag_of(body)
+        kept = [(name, value) for name, value in self._start["headers"] if name.lower() not in _REPLACED]
+        headers = (
+            *kept,
+            (b"cache-control", policy.cache_control.encode()),
+            (b"etag", etag.encode()),
+            (b"vary", policy.vary_on.encode()),
+        )
+        return Representation(body, etag, headers)
+
+    async def _let_pass(self) -> None:
+        self._is_passing = True
+        if self._start is not None:
+            await self._send(self._start)
+        if self._chunks:
+            body = b"".join(self._chunks)
+            self._chunks.clear()
+            await self._send({"type": "http.response.body", "body": body, "more_body": not self._is_complete})
+
+
+async def send_representation(
+    representation: Representation, scope: Scope, send: Send, *, extra_headers: Iterable[Header] = ()
+) -> None:
+    """Answer 200, or 304 when the caller has this representation already; HEAD gets no body."""
+    headers = [*representation.headers, *extra_headers]
+    condition = _header(scope, b"if-none-match")
+    if is_not_modified(etag=representation.etag, if_none_match=condition):
+        kept = [header for header in headers if header[0] in _KEPT_WITHOUT_BODY]
+        await send({"type": "http.response.start", "status": 304, "headers": kept})
+        await send({"type": "http.response.body", "body": b""})
+        return
+    headers.append((b"content-length", str(len(representation.body)).encode()))
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else representation.body})
+
+
+def _header(scope: Scope, name: bytes) -> str | None:
+    values = [value.decode("latin-1") for key, value in scope["headers"] if key == name]
+    return ", ".join(values) if values else None

@@ -1,0 +1,13 @@
+"""The tables. Import every model here, so that migrations see it."""
+
+from app.models.base import Base
+from app.models.category import Category  # example
+from app.models.item import Item  # example
+from app.models.report import Report  # example
+
+__all__ = [
+    "Base",
+    "Category",  # example
+    "Item",  # example
+    "Report",  # example
+]

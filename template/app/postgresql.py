@@ -1,0 +1,47 @@
+"""What is particular to PostgreSQL: the engine, its timeouts, and which errors pass."""
+
+from sqlalchemy import BigInteger, DateTime, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from app.capacity import Plan
+
+Identifier = BigInteger
+Timestamp = DateTime(timezone=True)
+
+# https://www.postgresql.org/docs/current/errcodes-appendix.html: too many connections, query
+# cancelled (the statement timeout), admin shutdown, crash shutdown, cannot connect now.
+_PASSING_STATES = {"53300", "57014", "57P01", "57P02", "57P03"}
+
+
+def create_engine(url: str, plan: Plan, *, application_name: str) -> AsyncEngine:
+    """The engine of one process. Its name shows in ``pg_stat_activity``."""
+    return create_async_engine(
+        url,
+        pool_size=plan.pool_size,
+        max_overflow=plan.max_overflow,
+        pool_timeout=plan.pool_timeout,
+        pool_recycle=plan.pool_recycle,
+        # The connection used last is the warmest; the others may age and be recycled.
+        pool_use_lifo=True,
+        connect_args={
+            "timeout": plan.pool_timeout,
+            "server_settings": {
+                "application_name": application_name,
+                "statement_timeout": f"{plan.statement_timeout}s",
+                # A transaction that its request forgot must not hold locks for ever.
+                "idle_in_transaction_session_timeout": f"{plan.request_timeout}s",
+            },
+        },
+    )
+
+
+async def server_connection_limit(connection: AsyncConnection) -> int:
+    """The server's real ``max_connections``."""
+    limit = await connection.scalar(text("SELECT setting::int FROM pg_settings WHERE name = 'max_connections'"))
+    return int(limit or 0)
+
+
+def is_passing(error: DBAPIError) -> bool:
+    """Whether the same statement may succeed in a moment."""
+    return error.connection_invalidated or getattr(error.orig, "sqlstate", None) in _PASSING_STATES

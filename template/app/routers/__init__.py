@@ -1,0 +1,17 @@
+"""The routes. The busiest first: a request is compared with them in this order."""
+
+from app.routers import (
+    categories,  # example
+    dashboard,  # example
+    health,
+    items,  # example
+    reports,  # example
+)
+
+ROUTERS = (
+    items.router,  # example
+    dashboard.router,  # example
+    categories.router,  # example
+    reports.router,  # example
+    health.router,
+)

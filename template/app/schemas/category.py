@@ -1,0 +1,10 @@
+"""Categories on the wire."""
+
+from pydantic import BaseModel
+
+
+class CategoryRead(BaseModel):
+    """A category."""
+
+    id: int
+    name: str

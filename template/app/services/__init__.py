@@ -1,0 +1,1 @@
+"""Queries and rules. Routers call them; only they talk to the database."""

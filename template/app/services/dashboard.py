@@ -1,0 +1,27 @@
+"""The per-user view."""
+
+from pydantic import TypeAdapter
+from sqlalchemy import bindparam, func, select
+
+from app.database import Database
+from app.models import Item
+from app.schemas.dashboard import Dashboard, OwnItem
+
+_NEWEST = 5
+
+_COUNT = select(func.count()).select_from(Item).where(Item.owner == bindparam("owner"))
+_OWN = (
+    select(Item.id, Item.name, Item.price_cents, Item.updated_at)
+    .where(Item.owner == bindparam("owner"))
+    .order_by(Item.id.desc())
+    .limit(_NEWEST)
+)
+_ROWS = TypeAdapter(list[OwnItem])
+
+
+async def dashboard_of(database: Database, user: str) -> Dashboard:
+    """What belongs to a user."""
+    async with database.read() as connection:
+        count = await connection.scalar(_COUNT, {"owner": user})
+        rows = (await connection.execute(_OWN, {"owner": user})).mappings().all()
+    return Dashboard(user=user, item_count=count or 0, newest=_ROWS.validate_python(rows))

@@ -1,0 +1,76 @@
+"""Reports: accepted at once, computed later, looked up by their identifier."""
+
+import statistics
+from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
+from uuid import UUID
+
+import structlog
+from sqlalchemy import select, update
+from starlette.concurrency import run_in_threadpool
+
+from app.database import Database
+from app.errors import NotFoundError
+from app.models import Category, Item, Report
+from app.models.base import utc_now
+from app.schemas.report import CategoryPrices, ReportRead
+
+_log = structlog.stdlib.get_logger("reports")
+
+_PRICES = select(Category.name, Item.price_cents).join(Item, Item.category_id == Category.id).order_by(Category.name)
+
+
+async def create_report(database: Database) -> UUID:
+    """Note that a report is wanted."""
+    async with database.session() as session:
+        report = Report()
+        session.add(report)
+        await session.flush()
+        return report.id
+
+
+async def get_report(database: Database, report_id: UUID) -> ReportRead:
+    """A report, finished or not. Raises :class:`NotFoundError`."""
+    columns = select(Report.id, Report.status, Report.created_at, Report.finished_at, Report.result)
+    async with database.read() as connection:
+        row = (await connection.execute(columns.where(Report.id == report_id))).mappings().one_or_none()
+    if row is None:
+        raise NotFoundError(f"There is no report {report_id}.")
+    return ReportRead.model_validate(dict(row))
+
+
+async def compute_report(database: Database, report_id: UUID) -> None:
+    """Compute a report and store it. Doing it twice has one effect: a finished report stays."""
+    await _set(database, report_id, status="running")
+    try:
+        async with database.read() as connection:
+            prices = [tuple(row) for row in await connection.execute(_PRICES)]
+        # Pure Python that keeps a core busy: in a thread, the event loop stays free for others.
+        result = await run_in_threadpool(_summarise, prices)
+        rows = [entry.model_dump() for entry in result]
+        await _set(database, report_id, status="done", result=rows, finished_at=utc_now())
+    except BaseException:
+        _log.exception("a report failed", report=str(report_id))
+        await fail_report(database, report_id)
+        raise
+
+
+async def fail_report(database: Database, report_id: UUID) -> None:
+    """Note that a report will not be finished."""
+    await _set(database, report_id, status="failed", finished_at=utc_now())
+
+
+async def _set(database: Database, report_id: UUID, **values: object) -> None:
+    async with database.write() as connection:
+        await connection.execute(update(Report).where(Report.id == report_id, Report.status != "done").values(**values))
+
+
+def _summarise(prices: Sequence[tuple[str, int]]) -> list[CategoryPrices]:
+    summaries = []
+    for category, rows in groupby(prices, key=itemgetter(0)):
+        cents = sorted(row[1] for row in rows)
+        p95 = cents[min(len(cents) - 1, len(cents) * 95 // 100)]
+        summary = CategoryPrices(category=category, items=len(cents), median=statistics.median(cents), p95=p95)
+        summaries.append(summary)
+    return summaries

@@ -1,0 +1,1 @@
+"""Work that is done outside the server, by Celery."""

@@ -1,0 +1,115 @@
+"""Each request has an id, a deadline, one line in the log, and is counted under its route."""
+
+import asyncio
+import io
+import json
+import logging
+import re
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+from fastapi import APIRouter
+from prometheus_client import REGISTRY
+
+from app.config import Settings
+from app.main import Service
+from app.telemetry.logging import configure_logging
+from app.telemetry.middleware import Telemetry
+from tests.conftest import client_of
+
+
+@pytest.fixture
+def routes(service: Service) -> None:
+    """Routes that fail, and one that is slow."""
+    router = APIRouter()
+
+    @router.get("/failing/{number}")
+    async def failing(number: int) -> None:
+        raise RuntimeError(f"number {number} is wrong")
+
+    @router.get("/slow")
+    async def slow() -> None:
+        await asyncio.sleep(60)
+
+    service.api.include_router(router)
+
+
+@pytest.fixture
+def log(settings: Settings) -> Iterator[io.StringIO]:
+    """What is written to the log."""
+    root = logging.getLogger()
+    before = root.handlers
+    configure_logging(settings)
+    [handler] = root.handlers
+    assert isinstance(handler, logging.StreamHandler)
+    stream = io.StringIO()
+    handler.setStream(stream)
+    yield stream
+    root.handlers = before
+
+
+def _lines(log: io.StringIO) -> list[dict[str, object]]:
+    return [json.loads(line) for line in log.getvalue().splitlines()]
+
+
+async def test_a_request_id_from_outside_is_kept(client: httpx2.AsyncClient) -> None:
+    response = await client.get("/nowhere", headers={"X-Request-ID": "abc-123"})
+    assert response.headers["X-Request-ID"] == "abc-123"
+
+
+async def test_an_unusable_request_id_is_replaced(client: httpx2.AsyncClient) -> None:
+    response = await client.get("/nowhere", headers={"X-Request-ID": "a b\tc"})
+    assert re.fullmatch("[0-9a-f]{16}", response.headers["X-Request-ID"])
+
+
+async def test_what_no_route_declares_as_cached_is_kept_by_nobody(client: httpx2.AsyncClient) -> None:
+    assert (await client.get("/health")).headers["Cache-Control"] == "no-store"
+
+
+async def test_a_request_is_one_line_of_json(client: httpx2.AsyncClient, log: io.StringIO) -> None:
+    await client.get("/nowhere", headers={"X-Request-ID": "abc-123"})
+    [line] = [line for line in _lines(log) if line["event"] == "request"]
+    assert line["request_id"] == "abc-123"
+    assert line["method"] == "GET"
+    assert line["path"] == "/nowhere"
+    assert line["status"] == 404
+    assert isinstance(line["milliseconds"], float)
+
+
+@pytest.mark.usefixtures("routes")
+async def test_an_unhandled_error_is_a_500_that_tells_the_caller_nothing(
+    client: httpx2.AsyncClient,
+    log: io.StringIO,
+) -> None:
+    response = await client.get("/failing/7", headers={"X-Request-ID": "abc-123"})
+    assert response.status_code == 500
+    assert "number 7" not in response.text
+    [line] = [line for line in _lines(log) if line["event"] == "unhandled error"]
+    assert line["request_id"] == "abc-123"
+    assert "number 7 is wrong" in str(line["exception"])
+
+
+@pytest.mark.usefixtures("routes")
+async def test_requests_are_counted_under_their_route_not_their_path(client: httpx2.AsyncClient) -> None:
+    labels = {"method": "GET", "route": "/failing/{number}", "status": "500"}
+    before = REGISTRY.get_sample_value("http_requests_total", labels) or 0
+    await client.get("/failing/1")
+    await client.get("/failing/2")
+    assert REGISTRY.get_sample_value("http_requests_total", labels) == before + 2
+
+
+@pytest.mark.usefixtures("routes")
+async def test_a_request_that_takes_too_long_is_answered_503(service: Service) -> None:
+    async with client_of(Telemetry(service.api, request_timeout=0.05)) as client:
+        response = await client.get("/slow")
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "1"
+
+
+async def test_metrics_are_served_in_prometheus_format(client: httpx2.AsyncClient) -> None:
+    await client.get("/nowhere")
+    response = await client.get("/metrics")
+    assert response.status_code == 200
+    assert "http_request_duration_seconds_bucket" in response.text
+    assert "database_connections_planned" in response.text
