@@ -267,20 +267,28 @@ def _check_pool_size(facts: Deployment, pool_size: int) -> None:
 
 
 def _check_file_database(facts: Deployment) -> None:
-    if facts.replicas > 1 or facts.task_replicas > 1:
-        replicas = max(facts.replicas, facts.task_replicas)
+    replicas = max(facts.replicas, facts.task_replicas)
+    if replicas > 1:
         raise ConnectionBudgetError(
             f"SQLite is one file on one machine, so {replicas} replicas cannot share it."
             " Use 1 replica, or choose a database server."
+        )
+    if facts.rollout_surge:
+        raise ConnectionBudgetError(
+            "SQLite is one file on one machine, so versions cannot run side by side."
+            " Use a rollout_surge of 0, or choose a database server."
         )
 
 
 def _shortage(facts: Deployment, *, needed: int) -> str:
     smallest = facts.reserved_connections + -(-needed * 100 // facts.database_share)
+    ways_out = "Use fewer workers or replicas"
+    if smallest <= CONNECTIONS_CEILING:
+        ways_out += f", or a database with max_connections of {smallest} or more"
+    need = "needs" if facts.web_processes + facts.task_processes == 1 else "need"
     return (
-        f"{_sum_of_processes(facts)} need {needed} connections, but only"
-        f" {max(0, facts.usable_connections or 0)} are usable ({_usable(facts)})."
-        f" Use fewer workers or replicas, or a database with max_connections of {smallest} or more."
+        f"{_sum_of_processes(facts)} {need} {_count(needed, 'connection', 'connections')}, but only"
+        f" {max(0, facts.usable_connections or 0)} are usable ({_usable(facts)}). {ways_out}."
     )
 
 

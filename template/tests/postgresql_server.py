@@ -9,7 +9,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,8 +19,13 @@ _START_SECONDS = 30
 
 
 @contextmanager
-def postgresql_server(*, max_connections: int = 100, port: int | None = None) -> Iterator[str]:
-    """Run a server; yields its URL without a database name. Raises ``RuntimeError`` when it does not start."""
+def postgresql_server(
+    *, max_connections: int = 100, port: int | None = None, log: Path | None = None
+) -> Generator[str]:
+    """Run a server; yields its URL without a database name.
+
+    It writes to ``log``, or to a file of its own. Raises ``RuntimeError`` when it does not start.
+    """
     with TemporaryDirectory(prefix="postgresql-") as name:
         directory = Path(name)
         user = _unprivileged_user()
@@ -30,7 +35,7 @@ def postgresql_server(*, max_connections: int = 100, port: int | None = None) ->
         data = directory / "data"
         _run(programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", user=user)
         port = port or _free_port()
-        log = directory / "log"
+        log = log or directory / "log"
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [

@@ -1,9 +1,9 @@
 """Data for the example's tests."""
 
 import pytest
-from load.seed import seed
 
 from app.main import Service
+from load.seed import seed
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from time import monotonic
 
 import httpx2
 import pytest
+from celery import Celery
 
 from app.config import Settings
 from app.tasks.reports import build_report
@@ -20,12 +21,9 @@ pytestmark = pytest.mark.usefixtures("seeded")
 
 
 @pytest.fixture
-def broker(settings: Settings) -> Iterator[None]:
+def broker(settings: Settings) -> None:
     """Tasks go to the tests' own broker."""
-    before = celery.conf.broker_url
     celery.conf.broker_url = settings.celery_broker_url
-    yield
-    celery.conf.broker_url = before
 
 
 @pytest.fixture
@@ -53,8 +51,15 @@ async def test_a_report_is_accepted_and_finished_by_the_worker(client: httpx2.As
     assert sum(category["items"] for category in report["result"]) == 50
 
 
-async def test_without_a_broker_the_caller_is_told_to_come_back(client: httpx2.AsyncClient) -> None:
-    celery.conf.broker_url = "redis://127.0.0.1:1/0"
+async def test_without_a_broker_the_caller_is_told_to_come_back(
+    client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = Celery("elsewhere", broker="redis://127.0.0.1:1/0")
+    elsewhere.conf.update(
+        task_publish_retry_policy=celery.conf.task_publish_retry_policy,
+        broker_transport_options=celery.conf.broker_transport_options,
+    )
+    monkeypatch.setattr("app.routers.reports.build_report", elsewhere.task(build_report.run, name=build_report.name))
     started = monotonic()
     response = await client.post("/reports")
     assert response.status_code == 503

@@ -1,0 +1,128 @@
+"""Where the service goes. It is complete before it appears there, so that nothing is ever half-written."""
+
+import contextlib
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+from paceline.errors import PacelineError, StoppedError
+
+
+@dataclass(frozen=True)
+class Staging:
+    """A place in which the service is made, on the file system of its destination."""
+
+    root: Path
+    """Removed in the end, with what was not published."""
+    destination: Path
+
+    @property
+    def directory(self) -> Path:
+        """Where the service is to be made. Does not exist yet; its name is the destination's."""
+        return self.root / self.destination.name
+
+    def publish(self) -> None:
+        """Move the finished service to its destination.
+
+        Raises :class:`PacelineError` when something else has appeared there meanwhile.
+        """
+        try:
+            if self.root.parent == self.destination:
+                _move_children(self.directory, self.destination)
+            else:
+                self.directory.rename(self.destination)
+        except OSError as error:
+            raise PacelineError(f"The service cannot be moved to {self.destination}: {error.strerror}.") from error
+
+
+def check_destination(destination: Path) -> None:
+    """Raise :class:`PacelineError` unless a service can be made there: nothing, or an empty directory."""
+    with _explaining(destination):
+        if destination.is_dir():
+            _check_is_empty(destination)
+        elif destination.exists():
+            raise PacelineError(f"{destination} is a file; name a directory that does not exist yet.")
+        home = _nearest_existing(destination)
+    if not home.is_dir():
+        raise PacelineError(f"{destination} cannot be made, because {home} is a file.")
+    if not os.access(home, os.W_OK | os.X_OK):
+        raise PacelineError(f"{destination} cannot be made, because you may not write to {home}.")
+
+
+@contextlib.contextmanager
+def staging(destination: Path) -> Generator[Staging]:
+    """A place to make the service in; whatever was not published is removed, also when it fails or is stopped.
+
+    Raises :class:`StoppedError` in place of :class:`KeyboardInterrupt`.
+    """
+    with contextlib.ExitStack() as undo:
+        undo.enter_context(_stopping())
+        with _explaining(destination):
+            parent = destination if destination.is_dir() else _make_parents(destination.parent, undo)
+            root = Path(tempfile.mkdtemp(prefix=".paceline-", dir=parent))
+        undo.callback(shutil.rmtree, root, ignore_errors=True)
+        yield Staging(root, destination)
+
+
+@contextlib.contextmanager
+def rehearsal(destination: Path) -> Generator[Staging]:
+    """As :func:`staging`, in the system's directory for temporary files, for a service that nobody keeps."""
+    with _stopping(), tempfile.TemporaryDirectory(prefix="paceline-") as root:
+        yield Staging(Path(root), destination)
+
+
+@contextlib.contextmanager
+def _explaining(destination: Path) -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise PacelineError(f"{destination} cannot be made: {error.strerror}.") from error
+
+
+@contextlib.contextmanager
+def _stopping() -> Generator[None]:
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise StoppedError("Stopped; nothing was written.") from error
+
+
+def _check_is_empty(directory: Path) -> None:
+    names = sorted(path.name for path in directory.iterdir())
+    if names:
+        entries = "1 entry" if len(names) == 1 else f"{len(names)} entries"
+        raise PacelineError(
+            f"{directory} is not empty ({entries}, {names[0]} for example); name a new or an empty directory."
+        )
+
+
+def _nearest_existing(path: Path) -> Path:
+    return next(candidate for candidate in (path, *path.parents) if candidate.exists())
+
+
+def _make_parents(parent: Path, undo: contextlib.ExitStack) -> Path:
+    missing = [directory for directory in (parent, *parent.parents) if not directory.exists()]
+    for directory in reversed(missing):
+        directory.mkdir()
+        undo.callback(_remove_if_empty, directory)
+    return parent
+
+
+def _remove_if_empty(directory: Path) -> None:
+    with contextlib.suppress(OSError):
+        directory.rmdir()
+
+
+def _move_children(source: Path, destination: Path) -> None:
+    with contextlib.ExitStack() as undo:
+        for child in source.iterdir():
+            moved = destination / child.name
+            if moved.exists():
+                raise FileExistsError(errno.EEXIST, f"{child.name} has appeared there meanwhile")
+            child.rename(moved)
+            undo.callback(moved.rename, child)
+        undo.pop_all()

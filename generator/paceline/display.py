@@ -1,0 +1,53 @@
+"""How plans, files and checks look on a terminal."""
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from pathlib import PurePosixPath
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from paceline.capacity import Plan
+from paceline.verification import Check, Outcome
+
+
+def show_plan(console: Console, plan: Plan, *, title: str) -> None:
+    """The capacity plan as a table, each value with its reason."""
+    table = Table(title=title, title_justify="left", box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", style="bold", no_wrap=True)
+    table.add_column(style="dim")
+    for row in plan.rows():
+        table.add_row(row.name, row.value, row.reason)
+    console.print(table)
+
+
+def show_files(console: Console, files: Sequence[str], *, title: str) -> None:
+    """Files as a tree; each is a path relative to the title, with ``/``."""
+    tree = Tree(Text(title))
+    branches = {PurePosixPath(): tree}
+    for file in files:
+        path = PurePosixPath(file)
+        for part in (*reversed(path.parents), path):
+            if part not in branches:
+                branches[part] = branches[part.parent].add(Text(part.name))
+    console.print(tree)
+
+
+def show_outcome(console: Console, outcome: Outcome) -> None:
+    """One line for a check and, when it failed, all that it said."""
+    verdict = "passed" if outcome.passed else f"failed with status {outcome.exit_status}"
+    style = "green" if outcome.passed else "bold red"
+    line = Text.assemble(f"{outcome.check.name:<12}", (verdict, style), f" after {outcome.seconds:.1f} s")
+    console.print(line, soft_wrap=True)
+    if not outcome.passed:
+        console.out(outcome.output.rstrip(), highlight=False)
+
+
+@contextmanager
+def progress(console: Console) -> Generator[Callable[[Check], None]]:
+    """A line that says which check runs, until the block is left; shown on a terminal only."""
+    with console.status("") as status:
+        yield lambda check: status.update(f"{check.name}: uv {' '.join(check.arguments)}")

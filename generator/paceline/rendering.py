@@ -1,0 +1,205 @@
+"""Answers in; complete answers and files out. The only module that calls copier."""
+
+import contextlib
+import io
+import re
+import warnings
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from paceline.capacity import CONNECTIONS_CEILING, Deployment
+from paceline.errors import (
+    BrokenTemplateError,
+    InvalidAnswerError,
+    PacelineError,
+    UnansweredQuestionError,
+    UsageError,
+)
+from paceline.planning import plan_for
+from paceline.questions import read_questions
+
+NOTE_ON_UNCOMMITTED_TEMPLATE = (
+    "The template has uncommitted changes, so this service is made from a commit that exists nowhere and"
+    " `copier update` will not work in it; commit the template first if the service is to live."
+)
+NOTE_ON_TEMPLATE_WITHOUT_HISTORY = (
+    "The template is not in a git repository that can be read here, so `copier update` will not work in this"
+    " service; render from a clone if the service is to live."
+)
+
+ONLY_ANSWERS = {"defaults": True, "pretend": True, "exclude": ["*"]}
+
+UNANSWERED = re.compile(r'Question "(?P<question>\w+)" is required')
+REFUSED = re.compile(r"(?:Validation error for question|Invalid choice for) '(?P<question>\w+)': (?P<reason>.*)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rendering:
+    """A service as files in a directory."""
+
+    directory: Path
+    answers: Mapping[str, Any]
+    """Every question with its answer, those that nobody was asked included."""
+    files: tuple[str, ...]
+    """Paths relative to the directory, sorted, with ``/`` on every platform."""
+    notes: tuple[str, ...]
+    """Sentences that the user should read."""
+
+
+def complete_answers(template: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The given answers, held to every rule, and the defaults of all other questions. Renders nothing.
+
+    Raises :class:`PacelineError` with the reason when the answers are refused.
+    """
+    return dict(_copy(template, _nowhere(template), given, **ONLY_ANSWERS).answers)
+
+
+def render(template: Path, directory: Path, given: Mapping[str, Any]) -> Rendering:
+    """Render a service into a directory that does not exist; questions not answered take their defaults.
+
+    Raises :class:`PacelineError`. What was written by then is left to the caller to remove.
+    """
+    return _copy(template, directory, given, defaults=True)
+
+
+def render_asking(
+    template: Path, directory: Path, given: Mapping[str, Any], *, suggested: Mapping[str, Any]
+) -> Rendering:
+    """As :func:`render`, and asks on the terminal what is not given; ``suggested`` answers are offered there.
+
+    Raises :class:`KeyboardInterrupt` when the user stops it.
+    """
+    return _copy(template, directory, given, user_defaults=dict(suggested))
+
+
+def suggest_name(template: Path, directory_name: str) -> dict[str, str]:
+    """An answer to ``project_name`` made of a directory's name; empty when the question would refuse it."""
+    words = re.findall(r"[A-Za-z0-9]+", directory_name)
+    suggestion = {"project_name": " ".join(word[0].upper() + word[1:] for word in words)}
+    try:
+        complete_answers(template, suggestion)
+    except PacelineError:
+        return {}
+    return suggestion
+
+
+def _copy(template: Path, directory: Path, given: Mapping[str, Any], **settings: Any) -> Rendering:  # noqa: ANN401
+    try:
+        return _run_copier(template, directory, given, **settings)
+    except (InvalidAnswerError, UnansweredQuestionError) as error:
+        if error.question != "max_connections":
+            raise
+        _raise_shortage(template, given)
+        raise
+
+
+def _raise_shortage(template: Path, given: Mapping[str, Any]) -> None:
+    """Say the whole sum where copier can only say that a limit on connections does not fit."""
+    everything_fits = {**given, "max_connections": CONNECTIONS_CEILING}
+    facts = _run_copier(template, _nowhere(template), everything_fits, **ONLY_ANSWERS).answers
+    if "max_connections" in given:
+        plan_for({**facts, "max_connections": int(given["max_connections"])})
+        return
+    default = Deployment().max_connections
+    try:
+        plan_for({**facts, "max_connections": default})
+    except PacelineError as error:
+        raise PacelineError(
+            f"{error} {default} is PostgreSQL's default for max_connections;"
+            " if your database has another limit, set it with --max-connections."
+        ) from error
+
+
+def _run_copier(template: Path, directory: Path, given: Mapping[str, Any], **settings: Any) -> Rendering:  # noqa: ANN401
+    import copier
+
+    with _quietly() as caught, _translated_errors():
+        worker = copier.run_copy(
+            str(template),
+            directory,
+            data=dict(given),
+            # The defaults that a user set for copier must not change what a command renders.
+            settings=copier.Settings(),
+            quiet=True,
+            **settings,
+        )
+        answers = worker.answers.combined
+    return Rendering(
+        directory=directory,
+        answers={
+            question.name: answers[question.name] for question in read_questions(template) if question.name in answers
+        },
+        files=_files(directory),
+        notes=_notes(answers, caught),
+    )
+
+
+def _nowhere(template: Path) -> Path:
+    """A directory that does not exist: copier reads the answers of one that does."""
+    return template / ".nowhere"
+
+
+def _files(directory: Path) -> tuple[str, ...]:
+    paths = (path for path in directory.rglob("*") if path.is_symlink() or not path.is_dir())
+    return tuple(sorted(path.relative_to(directory).as_posix() for path in paths))
+
+
+def _notes(answers: Mapping[str, Any], caught: list[warnings.WarningMessage]) -> tuple[str, ...]:
+    from copier.errors import DirtyLocalWarning
+
+    if any(issubclass(warning.category, DirtyLocalWarning) for warning in caught):
+        return (NOTE_ON_UNCOMMITTED_TEMPLATE,)
+    if "_commit" not in answers:
+        return (NOTE_ON_TEMPLATE_WITHOUT_HISTORY,)
+    return ()
+
+
+@contextlib.contextmanager
+def _quietly() -> Generator[list[warnings.WarningMessage]]:
+    """Keep what copier says beside the prompts (even with ``quiet``) off the terminal; prompts use stdout."""
+    with (
+        contextlib.redirect_stderr(io.StringIO()),
+        # Copier changes the working directory and goes back to the one in which it was imported.
+        contextlib.chdir(Path.cwd()),
+        warnings.catch_warnings(record=True) as caught,
+    ):
+        warnings.simplefilter("always")
+        yield caught
+
+
+@contextlib.contextmanager
+def _translated_errors() -> Generator[None]:
+    import jinja2
+    import yaml
+    from copier.errors import CopierError, InteractiveSessionError
+
+    try:
+        yield
+    # Before the others, because copier's own for a question is both a KeyboardInterrupt and a CopierError.
+    except KeyboardInterrupt:
+        raise
+    except InteractiveSessionError as error:
+        raise UsageError("The questions were not answered to the end; nothing was written.") from error
+    # Copier raises ValueError and others of Python's own for answers and templates that it refuses.
+    except (CopierError, jinja2.TemplateError, yaml.YAMLError, ValueError, TypeError, KeyError, OSError) as error:
+        raise _sentence(error) from error
+
+
+def _sentence(error: Exception) -> PacelineError:
+    import jinja2
+
+    message = " ".join(str(error).split()).removesuffix(".")
+    if unanswered := UNANSWERED.fullmatch(message):
+        return UnansweredQuestionError(unanswered["question"])
+    if refused := REFUSED.fullmatch(message):
+        return InvalidAnswerError(refused["question"], f"{refused['reason']}.")
+    if isinstance(error, OSError) and error.strerror:
+        return PacelineError(f"The service cannot be written: {error.strerror} ({error.filename}).")
+    if isinstance(error, jinja2.TemplateSyntaxError):
+        message = f"{error.name}, line {error.lineno}: {message}"
+    return BrokenTemplateError(
+        f"The template cannot be rendered: {message or type(error).__name__}. This is a fault of the"
+        " template, not of your answers; please report it."
+    )
