@@ -1,0 +1,31 @@
+"""The rows cover what they claim, and the template renders nothing by accident."""
+
+from pathlib import Path
+
+from matrix import ROOT, pairs_in, pairs_of_choices, rows
+from rendered import files_of
+
+
+def test_every_pair_of_choices_stands_in_a_row() -> None:
+    covered = set().union(*(pairs_in(row) for row in rows()))
+    assert pairs_of_choices() <= covered
+
+
+def test_every_file_of_the_template_is_rendered_in_some_row(services: Path) -> None:
+    rendered = {str(file) for service in services.iterdir() for file in files_of(service)}
+    assert _template_files() == rendered
+
+
+def test_every_file_that_an_answer_leaves_out_is_absent_in_some_row(services: Path) -> None:
+    everywhere = set.intersection(*({str(file) for file in files_of(service)} for service in services.iterdir()))
+    exclude_table = (ROOT / "copier.yml").read_text().split("# QUESTIONS")[0]
+    conditional = [line.strip().lstrip("/") for line in exclude_table.splitlines() if line.strip().startswith("/")]
+    assert conditional
+    for pattern in conditional:
+        assert not any(file == pattern or file.startswith(f"{pattern}/") for file in everywhere), pattern
+
+
+def _template_files() -> set[str]:
+    names = {str(file).removesuffix(".jinja") for file in files_of(ROOT / "template") if "__pycache__" not in str(file)}
+    names.remove("{{ _copier_conf.answers_file }}")
+    return names | {".copier-answers.yml"}

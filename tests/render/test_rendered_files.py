@@ -1,0 +1,108 @@
+"""Each row's files: clean, complete, and written for this one service."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import yaml
+
+from matrix import ROOT, Row
+from rendered import files_of, program
+
+# What a service must not speak of, by the answer that it was not given.
+FOREIGN_WORDS = {
+    ("database", "sqlite"): r"postgres|asyncpg",
+    ("database", "postgresql"): r"sqlite",
+    ("worker_strategy", "single"): r"gunicorn|multiproc",
+    ("worker_strategy", "uvicorn"): r"gunicorn",
+    ("worker_strategy", "gunicorn"): r"uvicorn",
+    ("task_queue", "none"): r"celery|broker",
+    ("task_queue", "celery-redis"): r"BackgroundTasks",
+    ("cache_backend", "memory"): r"RedisStore|redis_url",
+    ("cache_backend", "redis"): r"MemoryStore|cache_memory_bytes",
+    ("cache_backend", "none"): r"ResponseCache|RedisStore|MemoryStore|\binvalidat",
+}
+GENERATOR_WORDS = r"paceline|jinja|cookiecutter|\bquestionnaire\b|\btemplate option\b"
+# The formula knows every database; the answers are copier's own.
+SHARED_FILES = {"app/capacity.py", ".copier-answers.yml"}
+LEFTOVERS = re.compile(r"\{%|%\}|\{#|^<<<<<<<|^>>>>>>>", re.MULTILINE)
+
+
+def _texts(service: Path) -> dict[str, str]:
+    return {str(file): (service / file).read_text() for file in files_of(service) if file.suffix not in (".pyc", ".db")}
+
+
+def test_no_row_has_lint_or_format_to_mend(services: Path) -> None:
+    for command in (["check"], ["format", "--check"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *command, "--quiet", "--no-cache", str(services)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_types_hold(service: Path) -> None:
+    command = [program("ty"), "check", "--quiet", "--output-format", "concise", "--python", sys.prefix, "."]
+    done = subprocess.run(command, cwd=service, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_python_file_compiles(service: Path) -> None:
+    for file in service.rglob("*.py"):
+        compile(file.read_text(), str(file), "exec")
+
+
+def test_every_configuration_file_parses(service: Path) -> None:
+    for name, text in _texts(service).items():
+        if name.endswith(".toml"):
+            tomllib.loads(text)
+        elif name.endswith((".yml", ".yaml")):
+            yaml.safe_load(text)
+
+
+def test_no_file_holds_anything_of_the_template(service: Path) -> None:
+    for name, text in _texts(service).items():
+        assert not LEFTOVERS.search(text), name
+        if not name.startswith(".github/"):
+            assert "{{" not in text.replace("${{", ""), name
+
+
+def test_no_file_speaks_of_an_option_that_was_not_taken(service: Path, row: Row) -> None:
+    texts = {name: text for name, text in _texts(service).items() if name not in SHARED_FILES}
+    foreign = [re.compile(FOREIGN_WORDS[answer], re.IGNORECASE) for answer in row.items() if answer in FOREIGN_WORDS]
+    for name, text in texts.items():
+        for word in (*foreign, re.compile(GENERATOR_WORDS, re.IGNORECASE)):
+            assert [match[0] for match in word.finditer(text)] == [], name
+
+
+def test_no_file_has_blank_lines_to_spare(service: Path) -> None:
+    for name, text in _texts(service).items():
+        assert "\n\n\n\n" not in text, name
+        assert not text.startswith("\n"), name
+        assert text == "" or (text.endswith("\n") and not text.endswith("\n\n")), name
+        if not name.endswith((".py", ".md", ".mako")):
+            assert "\n\n\n" not in text, name
+
+
+def test_the_service_plans_with_the_formula_itself(service: Path) -> None:
+    formula = ROOT / "generator" / "paceline" / "capacity.py"
+    assert (service / "app" / "capacity.py").read_bytes() == formula.read_bytes()
+
+
+def test_its_dependencies_resolve_on_every_python(service: Path, tmp_path: Path) -> None:
+    # One lock holds for every Python that the service allows: 3.11 and all later ones.
+    (tmp_path / "pyproject.toml").write_bytes((service / "pyproject.toml").read_bytes())
+    command = [program("uv"), "lock", "--python", sys.executable, "--exclude-newer", _newest_release()]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    lock = tomllib.loads((tmp_path / "uv.lock").read_text())
+    assert lock["requires-python"] == ">=3.11"
+    assert {"fastapi", "sqlalchemy"} <= {package["name"] for package in lock["package"]}
+
+
+def _newest_release() -> str:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["uv"]["exclude-newer"]
