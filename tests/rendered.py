@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -37,3 +38,8 @@ def files_of(directory: Path) -> list[Path]:
 def program(name: str) -> str:
     """The path of a command that this environment installs."""
     return str(Path(sys.executable).parent / name)
+
+
+def newest_release() -> str:
+    """The moment after which no release of a dependency is used."""
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["uv"]["exclude-newer"]

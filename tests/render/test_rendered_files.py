@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from matrix import ROOT, Row
-from rendered import files_of, program
+from rendered import files_of, newest_release, program
 
 # What a service must not speak of, by the answer that it was not given.
 FOREIGN_WORDS = {
@@ -96,13 +96,9 @@ def test_the_service_plans_with_the_formula_itself(service: Path) -> None:
 def test_its_dependencies_resolve_on_every_python(service: Path, tmp_path: Path) -> None:
     # One lock holds for every Python that the service allows: 3.11 and all later ones.
     (tmp_path / "pyproject.toml").write_bytes((service / "pyproject.toml").read_bytes())
-    command = [program("uv"), "lock", "--python", sys.executable, "--exclude-newer", _newest_release()]
+    command = [program("uv"), "lock", "--python", sys.executable, "--exclude-newer", newest_release()]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     lock = tomllib.loads((tmp_path / "uv.lock").read_text())
     assert lock["requires-python"] == ">=3.11"
     assert {"fastapi", "sqlalchemy"} <= {package["name"] for package in lock["package"]}
-
-
-def _newest_release() -> str:
-    return tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["uv"]["exclude-newer"]

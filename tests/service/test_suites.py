@@ -1,21 +1,47 @@
-"""Each row's own suite, on the servers that it was rendered for."""
+"""Each row's own suite, on the servers that it was rendered for, with the newest and the oldest dependencies."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from rendered import newest_release, program
+
 
 def test_the_services_own_suite_passes(service: Path) -> None:
-    # Without the variables by which pytest-xdist tells this process that it is a worker.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    _run_suite(service, python=sys.executable)
+
+
+def test_the_services_own_suite_passes_with_its_oldest_dependencies(service: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "service"
+    shutil.copytree(service, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    sync = [program("uv"), "sync", "--quiet", "--python", sys.executable, "--resolution", "lowest-direct"]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short"],
+        [*sync, "--exclude-newer", newest_release()],
+        cwd=copy,
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    _run_suite(copy, python=str(copy / ".venv" / "bin" / "python"))
+
+
+def _run_suite(service: Path, *, python: str) -> None:
+    done = subprocess.run(
+        [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short"],
         cwd=service,
-        env=environment,
+        env=_environment(),
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-6_000:] + done.stderr[-2_000:]
     assert "skipped" not in done.stdout.splitlines()[-1]
+
+
+def _environment() -> dict[str, str]:
+    # Without the variables by which pytest-xdist tells this process that it is a worker.
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "VIRTUAL_ENV"))}
