@@ -1,24 +1,38 @@
-"""The presets as a user gets them: one command that renders, installs, lints, types and tests."""
+"""The presets as a user gets them: made and verified by one command, and their example deleted by another."""
 
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from rendered import program
+
+ENVIRONMENT = {
+    **{name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "VIRTUAL_ENV"))},
+    "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+}
 
 
 @pytest.mark.parametrize("preset", ["starter", "platform"])
-def test_a_preset_is_verified_by_the_command_that_makes_it(preset: str, tmp_path: Path) -> None:
-    command = [program("paceline"), "new", str(tmp_path / "demo"), "--preset", preset]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    done = subprocess.run(
-        [*command, "--defaults", "--verify", "--json"], env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout[-6_000:] + done.stderr[-6_000:]
-    assert len(json.loads(done.stdout)["checks"]) == 5
-    history = ["git", "log", "--oneline"]
-    commits = subprocess.run(history, cwd=tmp_path / "demo", capture_output=True, text=True, check=True).stdout
-    assert len(commits.splitlines()) == 1
+def test_a_preset_is_verified_by_the_command_that_makes_it_and_stays_green_without_its_example(
+    preset: str, tmp_path: Path
+) -> None:
+    demo = tmp_path / "demo"
+    made = _run("paceline", "new", str(demo), "--preset", preset, "--defaults", "--verify", "--json", cwd=tmp_path)
+    assert len(json.loads(made)["checks"]) == 5
+    assert len(_run("git", "log", "--oneline", cwd=demo).splitlines()) == 1
+
+    section = (demo / "README.md").read_text().split("## Delete the example")[1]
+    commands = section.split("```sh\n")[1].split("```")[0]
+    assert "passed" in _run("bash", "-euo", "pipefail", "-c", commands, cwd=demo)
+    assert not list(demo.glob("app/*/item*.py"))
+    _run("uv", "run", "ruff", "check", cwd=demo)
+    _run("uv", "run", "ty", "check", cwd=demo)
+
+
+def _run(*command: str, cwd: Path) -> str:
+    done = subprocess.run(command, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{command[:3]}: {done.stdout[-6_000:]}{done.stderr[-6_000:]}"
+    return done.stdout
