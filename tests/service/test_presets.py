@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-
 ENVIRONMENT = {
     **{name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "VIRTUAL_ENV"))},
     "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
