@@ -10,7 +10,6 @@ used: the same facts give the same plan everywhere. Print the plan with ``python
 """
 
 import importlib
-import sys
 from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
@@ -320,19 +319,13 @@ def _redis_pool(facts: Deployment) -> int:
     return max(1, min(REDIS_POOL_CEILING, share))
 
 
-def _main() -> int:
+def _main() -> None:
     # Late, because app.config itself imports this module for its facts.
-    try:
-        derived = importlib.import_module("app.config").Settings().plan
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        return 1
-    rows = derived.rows()
+    rows = importlib.import_module("app.config").load_settings().plan.rows()
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     for row in rows:
         print(f"{row.name:<{widths[0]}}  {row.value:>{widths[1]}}  {row.reason}")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(_main())
+    _main()

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import jwt
 from starlette.types import Scope
 
-from app.config import Settings
+from app.config import Settings, load_settings
 
 _ALGORITHM = "HS256"
 
@@ -53,7 +53,7 @@ def caller_of(scope: Scope, settings: Settings) -> str | None:
 
 
 def _main(subject: str) -> None:
-    print(issue_token(subject, Settings()))
+    print(issue_token(subject, load_settings()))
 
 
 if __name__ == "__main__":

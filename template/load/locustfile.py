@@ -10,10 +10,10 @@ from http import HTTPStatus
 from locust import FastHttpUser, between, task
 from locust.contrib.fasthttp import FastResponse
 
-from app.config import Settings
+from app.config import load_settings
 from app.security import issue_token
 
-_SETTINGS = Settings()
+_SETTINGS = load_settings()
 _REPORT_SECONDS = 30
 
 

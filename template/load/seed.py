@@ -6,7 +6,7 @@ import random
 
 from sqlalchemy import func, insert, select
 
-from app.config import Settings
+from app.config import load_settings
 from app.database import Database, open_database
 from app.models import Category, Item
 
@@ -42,7 +42,7 @@ def _item(number: int, categories: list[int], source: random.Random) -> dict[str
 
 
 async def _main(arguments: argparse.Namespace) -> None:
-    database = open_database(Settings())
+    database = open_database(load_settings())
     try:
         await seed(database, categories=arguments.categories, items=arguments.items)
     finally:
