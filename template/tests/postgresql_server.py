@@ -6,8 +6,10 @@ tests and for trying things out.
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -16,6 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 _START_SECONDS = 30
+_PORT = 5432
 
 
 @contextmanager
@@ -52,8 +55,8 @@ def postgresql_server(
             _wait_until_ready(process, log)
             yield f"postgresql+asyncpg://postgres@127.0.0.1:{port}"
         finally:
-            # SIGINT is PostgreSQL's fast shutdown: clients are sent away.
-            process.send_signal(2)
+            # PostgreSQL's fast shutdown: clients are sent away.
+            process.send_signal(signal.SIGINT)
             process.wait()
 
 
@@ -103,11 +106,19 @@ def _free_port() -> int:
         return probe.getsockname()[1]
 
 
+def _serve() -> None:
+    # Also when the terminal closes, the server is to end with this process.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(0))
+    with postgresql_server(port=_PORT) as url:
+        print(f"DATABASE_URL={url}/postgres (until Ctrl-C)", flush=True)
+        signal.pause()
+
+
 if __name__ == "__main__":
-    with postgresql_server(port=5432) as url:
-        print(f"DATABASE_URL={url}/postgres (until Ctrl-C)")
-        try:
-            while True:
-                time.sleep(3600)
-        except KeyboardInterrupt:
-            print("Stopped.")
+    try:
+        _serve()
+    except RuntimeError:
+        sys.exit(f"PostgreSQL did not start; is port {_PORT} taken? Stop that server, or set DATABASE_URL to it.")
+    except KeyboardInterrupt:
+        print("Stopped.")

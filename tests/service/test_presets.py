@@ -8,6 +8,23 @@ from pathlib import Path
 
 import pytest
 
+NOTE = '''"""Notes."""
+
+from sqlalchemy import String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.models.base import Base, Timestamped
+
+
+class Note(Timestamped, Base):
+    """Something to remember."""
+
+    __tablename__ = "notes"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    text: Mapped[str] = mapped_column(String(200))
+'''
+
 ENVIRONMENT = {
     **{name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "VIRTUAL_ENV"))},
     "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -27,8 +44,28 @@ def test_a_preset_is_verified_by_the_command_that_makes_it_and_stays_green_witho
     commands = section.split("```sh\n")[1].split("```")[0]
     assert "passed" in _run("bash", "-euo", "pipefail", "-c", commands, cwd=demo)
     assert not list(demo.glob("app/*/item*.py"))
-    _run("uv", "run", "ruff", "check", cwd=demo)
-    _run("uv", "run", "ty", "check", cwd=demo)
+    _check(demo)
+    if preset == "starter":
+        _add_a_table(demo)
+        _check(demo)
+        assert "passed" in _run("uv", "run", "pytest", "tests/test_rules.py", cwd=demo)
+
+
+def _add_a_table(service: Path) -> None:
+    """Add a model and its migration, as the README says."""
+    (service / "app" / "models" / "note.py").write_text(NOTE)
+    with (service / "app" / "models" / "__init__.py").open("a") as models:
+        models.write("\nfrom app.models.note import Note\n\n__all__ += ['Note']\n")
+    _run("uv", "run", "ruff", "check", "--fix", "--unsafe-fixes", "--ignore", "E402", "app/models", cwd=service)
+    _run("uv", "run", "ruff", "format", "app/models", cwd=service)
+    _run("uv", "run", "alembic", "revision", "--autogenerate", "--message", "Create my table", cwd=service)
+    _run("uv", "run", "alembic", "upgrade", "head", cwd=service)
+
+
+def _check(service: Path) -> None:
+    _run("uv", "run", "ruff", "check", "--ignore", "E402", cwd=service)
+    _run("uv", "run", "ruff", "format", "--check", cwd=service)
+    _run("uv", "run", "ty", "check", cwd=service)
 
 
 def _run(*command: str, cwd: Path) -> str:

@@ -608,30 +608,10 @@ def test_the_module_holds_no_mark_that_rendering_would_take_for_its_own(mark: st
     assert mark not in Path(capacity.__file__).read_text(encoding="utf-8")
 
 
-def run_as_command(monkeypatch: pytest.MonkeyPatch, deployment: Deployment) -> int | str | None:
-    class Settings:
-        @property
-        def plan(self) -> Plan:
-            return plan(deployment)
-
-    monkeypatch.setitem(sys.modules, "app.config", SimpleNamespace(Settings=Settings))
-    with pytest.raises(SystemExit) as end:
-        runpy.run_path(capacity.__file__, run_name="__main__")
-    return end.value.code
-
-
 def test_as_a_command_it_prints_the_table(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_as_command(monkeypatch, Deployment()) == 0
+    settings = SimpleNamespace(plan=plan(Deployment()))
+    monkeypatch.setitem(sys.modules, "app.config", SimpleNamespace(load_settings=lambda: settings))
+    runpy.run_path(capacity.__file__, run_name="__main__")
     output = capsys.readouterr().out
     assert re.search(r"^pool_size +32  95 connections / 1 web process = 95", output, re.MULTILINE)
     assert len(output.splitlines()) == len(plan(Deployment()).rows())
-
-
-def test_as_a_command_it_fails_with_the_sum_when_the_budget_does_not_suffice(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    deployment = Deployment(max_connections=10, workers=6)
-    assert run_as_command(monkeypatch, deployment) == 1
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    assert printed.err.strip() == refusal_of(deployment)

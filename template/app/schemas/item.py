@@ -1,9 +1,10 @@
 """Items on the wire."""
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Self, cast
 
-from pydantic import AfterValidator, BaseModel, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
 
 from app.pagination import IDENTIFIER_MAX
 from app.schemas.category import CategoryRead
@@ -44,8 +45,15 @@ class ItemCreate(BaseModel):
     category_id: CategoryId
 
 
+def _without_defaults(schema: JsonDict) -> None:
+    for field in cast("dict[str, JsonDict]", schema["properties"]).values():
+        field.pop("default")
+
+
 class ItemUpdate(BaseModel):
-    """What changes of an item: only the fields that are given."""
+    """What changes of an item: only the fields that are given; their defaults are never used."""
+
+    model_config = ConfigDict(json_schema_extra=_without_defaults)
 
     name: Name = ""
     description: Description = ""

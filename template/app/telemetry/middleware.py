@@ -34,8 +34,8 @@ class CurrentRequest:
     """Statements sent to the database so far."""
     status: int = 0
     """0 until the response has started."""
-    finished_at: float = 0.0
-    """When the last byte was handed to the server, by :func:`time.perf_counter`."""
+    is_finished: bool = False
+    """Whether the last byte was handed to the server."""
 
 
 current_request: ContextVar[CurrentRequest | None] = ContextVar("current_request", default=None)
@@ -57,12 +57,15 @@ class Telemetry:
         current_request.set(request)
         structlog.contextvars.bind_contextvars(request_id=request.request_id)
         try:
-            await self._answer(scope, receive, send, request)
+            await self._answer(scope, receive, send, request, started)
         finally:
-            _report(scope, request, (request.finished_at or perf_counter()) - started)
+            if not request.is_finished:
+                _report(scope, request, perf_counter() - started)
             structlog.contextvars.clear_contextvars()
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send, request: CurrentRequest) -> None:
+    async def _answer(
+        self, scope: Scope, receive: Receive, send: Send, request: CurrentRequest, started: float
+    ) -> None:
         id_header = (b"x-request-id", request.request_id.encode())
 
         async def send_with_id(message: Message) -> None:
@@ -74,9 +77,10 @@ class Telemetry:
                     message["headers"].append(_NO_STORE)
             await send(message)
             if message["type"] == "http.response.body" and not message.get("more_body", False):
-                request.finished_at = perf_counter()
+                request.is_finished = True
+                # Now, because work may be left for after the response; it has bounds of its own.
+                _report(scope, request, perf_counter() - started)
                 if not deadline.expired():
-                    # Work that was left for after the response has its own bounds.
                     deadline.reschedule(None)
 
         try:
@@ -90,7 +94,7 @@ class Telemetry:
         except Exception:
             # The caller has been answered 500 already; this line replaces the server's own.
             _log.exception("unhandled error")
-            if not request.finished_at:
+            if not request.is_finished:
                 raise
 
 
