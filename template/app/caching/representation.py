@@ -12,7 +12,9 @@ Header = tuple[bytes, bytes]
 
 # A 304 repeats these of the 200 (RFC 9110, section 15.4.5), and no header about the body.
 _KEPT_WITHOUT_BODY = {b"cache-control", b"etag", b"expires", b"last-modified", b"vary"}
-_REPLACED = {b"cache-control", b"content-length", b"etag", b"vary"}
+_REPLACED = {b"content-length", b"etag", b"vary"}
+# A response that sets one of these speaks to one caller, or for itself.
+_NOT_TO_BE_KEPT = {b"set-cookie", b"cache-control"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,8 @@ class Representation:
 class Capture:
     """Stands in for ``send``: holds a cacheable response back, lets any other pass as it comes.
 
-    Only a 200 without ``Set-Cookie``, of at most ``body_limit`` bytes, is held back.
+    Only a 200 of at most ``body_limit`` bytes is held back, and only without ``Set-Cookie`` and without a
+    ``Cache-Control`` of its own.
     """
 
     def __init__(self, send: Send, *, body_limit: int) -> None:
@@ -44,7 +47,7 @@ class Capture:
             await self._send(message)
         elif message["type"] == "http.response.start":
             self._start = message
-            if message["status"] != 200 or any(name == b"set-cookie" for name, _ in message["headers"]):
+            if message["status"] != 200 or any(name.lower() in _NOT_TO_BE_KEPT for name, _ in message["headers"]):
                 await self._let_pass()
         elif message["type"] == "http.response.body":
             self._chunks.append(message.get("body", b""))
