@@ -6,7 +6,7 @@ from typing import Any
 
 from paceline.errors import PacelineError, UsageError
 from paceline.presets import PRESETS, Preset
-from paceline.questions import Question, check_answers
+from paceline.questions import Question, check_answers, reason_in_yaml
 
 ANSWERS_FILE = ".copier-answers.yml"
 
@@ -19,34 +19,57 @@ def gather(
     file: Path | None,
     preset: Preset | None,
 ) -> dict[str, Any]:
-    """Merge what was given, the most particular last: preset, then file, then pairs, then flags.
+    """Merge what was given, the most particular last: preset, then file, then pairs and flags.
 
-    Raises :class:`UsageError` for an answer that no question can take.
+    Raises :class:`UsageError` for an answer that no question can take, and for two on the line that contradict
+    each other.
     """
     questions = tuple(questions)
     from_preset = PRESETS[preset] if preset else {}
     from_file = read_answers(file) if file else {}
-    from_pairs = parse_pairs(pairs)
+    parsed = parse_pairs(pairs)
+    from_pairs = dict(parsed)
     check_answers(questions, from_preset, source=f"in the preset {preset}")
     check_answers(questions, from_file, source=f"in {file}")
-    check_answers(questions, from_pairs, source="given with -d")
+    for name, answer in parsed:
+        check_answers(questions, {name: answer}, source="given with -d")
     check_answers(questions, flags, source="given as a flag")
+    _check_agreement(questions, flags, parsed)
     return {**from_preset, **from_file, **from_pairs, **flags}
 
 
-def parse_pairs(pairs: Iterable[str]) -> dict[str, str]:
-    """Answers from ``name=value`` texts. Raises :class:`UsageError` for a text without a name or a ``=``."""
-    answers = {}
+def _check_agreement(
+    questions: Iterable[Question], flags: Mapping[str, object], pairs: Iterable[tuple[str, str]]
+) -> None:
+    known = {question.name: question for question in questions}
+    given = {name: (answer, _flag_in_words(name, answer)) for name, answer in flags.items()}
+    for name, answer in pairs:
+        words = f"-d {name}={answer}"
+        earlier, earlier_words = given.setdefault(name, (answer, words))
+        if not known[name].means_the_same(earlier, answer):
+            raise UsageError(f"{name} is answered twice, with {earlier_words} and with {words}; keep one of them.")
+
+
+def _flag_in_words(name: str, answer: object) -> str:
+    flag = name.replace("_", "-")
+    if isinstance(answer, bool):
+        return f"--{flag}" if answer else f"--no-{flag}"
+    return f"--{flag} {answer}"
+
+
+def parse_pairs(pairs: Iterable[str]) -> list[tuple[str, str]]:
+    """Names and answers from ``name=value`` texts. Raises :class:`UsageError` for a text without a name or a ``=``."""
+    answers = []
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name.strip():
             raise UsageError(f"-d {pair!r} is not name=value; write for example -d database=postgresql.")
-        answers[name.strip()] = value
+        answers.append((name.strip(), value))
     return answers
 
 
 def read_answers(file: Path) -> dict[str, Any]:
-    """Answers from a YAML file. Names that begin with ``_`` are copier's own and left out.
+    """Answers from a YAML file, none from an empty one. Names that begin with ``_`` are copier's own and left out.
 
     Raises :class:`UsageError` when the file cannot be read or holds no mapping.
     """
@@ -57,7 +80,9 @@ def read_answers(file: Path) -> dict[str, Any]:
     except OSError as error:
         raise UsageError(f"The answers file {file} cannot be read: {error.strerror}.") from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"The answers file {file} is not YAML: {' '.join(str(error).split())}.") from error
+        raise UsageError(f"The answers file {file} is not YAML: {reason_in_yaml(error)}.") from error
+    if content is None:
+        return {}
     if not isinstance(content, dict):
         raise UsageError(f"The answers file {file} must hold lines such as 'database: postgresql'.")
     return {str(name): answer for name, answer in content.items() if not str(name).startswith("_")}

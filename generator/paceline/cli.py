@@ -1,23 +1,26 @@
 """The command line: one face of the modules beside it. It asks, shows and prints; they decide."""
 
+import contextlib
 import json
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
 from paceline import repository, template, verification
 from paceline.answers import gather, stored_answers
+from paceline.destination import resolve_destination
 from paceline.errors import DeclinedError, PacelineError, StoppedError, UsageError
 from paceline.flags import with_flags
 from paceline.making import Draft, Order, check_order, make, rehearse
 from paceline.planning import plan_for
-from paceline.presets import Preset
+from paceline.presets import Preset, find_preset, presets_in_words
 from paceline.questions import read_questions
 
 if TYPE_CHECKING:
@@ -32,7 +35,16 @@ Data = Annotated[
 AnswersFile = Annotated[
     Path | None, typer.Option("--answers", metavar="FILE", help="Answers from a YAML file, such as a team's standard.")
 ]
-PresetName = Annotated[Preset | None, typer.Option("--preset", help="Answers that go together.")]
+PresetName = Annotated[
+    Preset | None,
+    typer.Option(
+        "--preset",
+        parser=find_preset,
+        metavar=f"<{'|'.join(Preset)}>",
+        help=f"Answers that go together: {presets_in_words()}.",
+        autocompletion=lambda incomplete: [preset for preset in Preset if preset.startswith(incomplete)],
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, and nothing else there.")]
 
 
@@ -46,11 +58,16 @@ class Commands(TyperGroup):
             self._add_flags([*words, *_words_to_complete()])
             return super().main(args, *more, **settings)
         except (DeclinedError, StoppedError) as stop:
-            typer.echo(str(stop), err=True)
-            sys.exit(stop.exit_code)
+            _end(str(stop), stop.exit_code)
         except PacelineError as error:
-            typer.echo(f"Error: {error}", err=True)
-            sys.exit(error.exit_code)
+            _end(f"Error: {error}", error.exit_code)
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401
+        """As typer's, which says nothing when Ctrl-C is pressed."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise StoppedError("Stopped.", signal_number=signal.SIGINT) from error
 
     def _add_flags(self, words: Sequence[str]) -> None:
         # Reading copier.yml takes time, which `paceline --help` need not spend.
@@ -59,6 +76,13 @@ class Commands(TyperGroup):
                 single = typer.Typer(rich_markup_mode=None, add_completion=False)
                 single.command(name)(with_flags(command, read_questions(template.locate())))
                 self.commands[name] = typer.main.get_command(single)
+
+
+def _end(sentence: str, status: int) -> NoReturn:
+    # A terminal that was closed can no longer be written to.
+    with contextlib.suppress(OSError):
+        typer.echo(sentence, err=True)
+    sys.exit(status)
 
 
 def _words_to_complete() -> list[str]:
@@ -77,7 +101,7 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """The console script ``paceline``."""
+    """Run the command line on the arguments of this process."""
     repository.forget_outer_repository()
     app()
 
@@ -116,7 +140,7 @@ def new(
     order = Order(
         template=source,
         given=gather(read_questions(source), flags=flags, pairs=data or (), file=answers, preset=preset),
-        destination=dest.resolve(),
+        destination=resolve_destination(dest),
         asks=_may_ask(defaults=defaults, as_json=as_json),
         wants_history=git,
     )
@@ -248,7 +272,8 @@ def _status(outcomes: Sequence["Outcome"]) -> int:
 
 def _show_next_commands(named: Path, console: "Console") -> None:
     commands = "\n".join(f"    {command}" for command in _next_commands(named))
-    console.out(f"\n{named} is ready. Try:\n\n{commands}\n\nIts README.md says how to start it.", highlight=False)
+    service = "The service" if named.resolve() == Path.cwd() else named
+    console.out(f"\n{service} is ready. Try:\n\n{commands}\n\nIts README.md says how to start it.", highlight=False)
     try:
         verification.find_uv()
     except PacelineError as error:

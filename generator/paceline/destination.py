@@ -4,12 +4,19 @@ import contextlib
 import errno
 import os
 import shutil
+import signal
 import tempfile
-from collections.abc import Generator
+import threading
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
+from paceline import repository
 from paceline.errors import PacelineError, StoppedError
+
+# Ctrl-C, a shutdown, and a terminal that is closed (which Windows does not know).
+SIGNALS_TO_END = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 @dataclass(frozen=True)
@@ -32,15 +39,26 @@ class Staging:
         """
         try:
             if self.root.parent == self.destination:
-                _move_children(self.directory, self.destination)
+                _move_children(self.directory, self.destination, replaced=self.root / "replaced")
             else:
                 self.directory.rename(self.destination)
         except OSError as error:
             raise PacelineError(f"The service cannot be moved to {self.destination}: {error.strerror}.") from error
 
 
+def resolve_destination(named: Path) -> Path:
+    """The absolute path of a destination. Raises :class:`PacelineError` for a link that leads nowhere."""
+    with _explaining(named):
+        if named.is_symlink() and not named.exists():
+            raise PacelineError(f"{named} is a link to {named.readlink()}, which does not exist; name a directory.")
+        return named.resolve()
+
+
 def check_destination(destination: Path) -> None:
-    """Raise :class:`PacelineError` unless a service can be made there: nothing, or an empty directory."""
+    """Raise :class:`PacelineError` unless a service can be made there.
+
+    It can where nothing is, in an empty directory, and in a repository in which nothing was committed yet.
+    """
     with _explaining(destination):
         if destination.is_dir():
             _check_is_empty(destination)
@@ -57,22 +75,26 @@ def check_destination(destination: Path) -> None:
 def staging(destination: Path) -> Generator[Staging]:
     """A place to make the service in; whatever was not published is removed, also when it fails or is stopped.
 
-    Raises :class:`StoppedError` in place of :class:`KeyboardInterrupt`.
+    Raises :class:`StoppedError` in place of :class:`KeyboardInterrupt`, and when the system ends the process.
     """
     with contextlib.ExitStack() as undo:
-        undo.enter_context(_stopping())
+        begin_cleaning = undo.enter_context(_stopping())
         with _explaining(destination):
             parent = destination if destination.is_dir() else _make_parents(destination.parent, undo)
             root = Path(tempfile.mkdtemp(prefix=".paceline-", dir=parent))
         undo.callback(shutil.rmtree, root, ignore_errors=True)
+        undo.callback(begin_cleaning)
         yield Staging(root, destination)
 
 
 @contextlib.contextmanager
 def rehearsal(destination: Path) -> Generator[Staging]:
     """As :func:`staging`, in the system's directory for temporary files, for a service that nobody keeps."""
-    with _stopping(), tempfile.TemporaryDirectory(prefix="paceline-") as root:
-        yield Staging(Path(root), destination)
+    with _stopping() as begin_cleaning, tempfile.TemporaryDirectory(prefix="paceline-") as root:
+        try:
+            yield Staging(Path(root), destination)
+        finally:
+            begin_cleaning()
 
 
 @contextlib.contextmanager
@@ -84,15 +106,46 @@ def _explaining(destination: Path) -> Generator[None]:
 
 
 @contextlib.contextmanager
-def _stopping() -> Generator[None]:
+def _stopping() -> Generator[Callable[[], None]]:
+    """End the block for Ctrl-C and for a system that ends the process; not any more once the result is called."""
+    received: list[int] = []
+    is_cleaning = False
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        if not is_cleaning:
+            received.append(number)
+            # Not an Exception, which copier would take for the failure of a rule.
+            raise KeyboardInterrupt
+
+    def begin_cleaning() -> None:
+        nonlocal is_cleaning
+        is_cleaning = True
+
     try:
-        yield
+        with _handling(stop):
+            yield begin_cleaning
     except KeyboardInterrupt as error:
-        raise StoppedError("Stopped; nothing was written.") from error
+        number = received[-1] if received else signal.SIGINT
+        raise StoppedError("Stopped; nothing was written.", signal_number=number) from error
+
+
+@contextlib.contextmanager
+def _handling(handler: Callable[[int, FrameType | None], None]) -> Generator[None]:
+    """Handle the signals that end a process, but for one that is ignored, as under nohup, or in another thread."""
+    is_main = threading.current_thread() is threading.main_thread()
+    with contextlib.ExitStack() as undo:
+        for number in SIGNALS_TO_END if is_main else ():
+            before = signal.getsignal(number)
+            if before not in (signal.SIG_IGN, None):
+                undo.callback(signal.signal, number, before)
+                signal.signal(number, handler)
+        yield
 
 
 def _check_is_empty(directory: Path) -> None:
     names = sorted(path.name for path in directory.iterdir())
+    if names == [".git"] and repository.is_new(directory):
+        return
     if names:
         entries = "1 entry" if len(names) == 1 else f"{len(names)} entries"
         raise PacelineError(
@@ -117,8 +170,12 @@ def _remove_if_empty(directory: Path) -> None:
         directory.rmdir()
 
 
-def _move_children(source: Path, destination: Path) -> None:
+def _move_children(source: Path, destination: Path, *, replaced: Path) -> None:
     with contextlib.ExitStack() as undo:
+        # The first commit was made in a copy of the repository that is there.
+        if (source / ".git").exists() and repository.is_new(destination):
+            (destination / ".git").rename(replaced)
+            undo.callback(replaced.rename, destination / ".git")
         for child in source.iterdir():
             moved = destination / child.name
             if moved.exists():

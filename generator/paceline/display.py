@@ -21,7 +21,13 @@ def show_plan(console: Console, plan: Plan, *, title: str) -> None:
     table.add_column(style="dim")
     for row in plan.rows():
         table.add_row(row.name, row.value, row.reason)
-    console.print(table)
+    if console.is_terminal:
+        console.print(table)
+        return
+    with console.capture() as captured:
+        console.print(table)
+    # Cells are filled up with blanks, which somebody who compares or mails the lines would see.
+    console.out("\n".join(line.rstrip() for line in captured.get().splitlines()), highlight=False)
 
 
 def show_files(console: Console, files: Sequence[str], *, title: str) -> None:

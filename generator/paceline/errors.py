@@ -35,9 +35,12 @@ class BrokenTemplateError(PacelineError):
 
 
 class StoppedError(PacelineError):
-    """The user pressed Ctrl-C."""
+    """The user pressed Ctrl-C, or the system asked the process to end."""
 
-    exit_code = 130
+    def __init__(self, message: str, *, signal_number: int) -> None:
+        super().__init__(message)
+        # As a shell states it.
+        self.exit_code = 128 + signal_number
 
 
 class DeclinedError(PacelineError):

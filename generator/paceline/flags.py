@@ -2,15 +2,14 @@
 
 import inspect
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
 from paceline.questions import Question
 
-# Types made at run time, which a type checker cannot follow.
+# A type made at run time, which a type checker cannot follow.
 ANNOTATED: Any = Annotated
-LITERAL: Any = Literal
 
 
 def with_flags(command: Callable[..., None], questions: Iterable[Question]) -> Callable[..., None]:
@@ -34,16 +33,24 @@ def with_flags(command: Callable[..., None], questions: Iterable[Question]) -> C
 
 
 def _parameter(question: Question) -> inspect.Parameter:
+    # A flag's text is passed on as it is: what can be an answer is for the question to say.
+    annotation = ANNOTATED[(bool if question.type is bool else str) | None, _option(question)]
+    return inspect.Parameter(question.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def _option(question: Question) -> Any:  # noqa: ANN401 - typer does not name the type
     flag = "--" + question.name.replace("_", "-")
-    if question.type is bool:
-        flag += "/--no-" + question.name.replace("_", "-")
     # The default is only told: a flag that is not given must leave the question to copier.
-    option = typer.Option(flag, help=question.help + _default_in_words(question), show_default=False)
-    return inspect.Parameter(
-        question.name,
-        inspect.Parameter.KEYWORD_ONLY,
-        default=None,
-        annotation=ANNOTATED[_type(question), option],
+    told = question.help + _default_in_words(question)
+    if question.type is bool:
+        return typer.Option(f"{flag}/--no-{flag[2:]}", help=told, show_default=False)
+    kinds = question.choices or (question.type.__name__,)
+    return typer.Option(
+        flag,
+        help=told,
+        show_default=False,
+        metavar=f"<{'|'.join(kinds)}>",
+        autocompletion=lambda incomplete: [choice for choice in question.choices if choice.startswith(incomplete)],
     )
 
 
@@ -52,9 +59,3 @@ def _default_in_words(question: Question) -> str:
         return ""
     default = {True: "yes", False: "no"}[question.default] if isinstance(question.default, bool) else question.default
     return f" [default: {default}]"
-
-
-def _type(question: Question) -> Any:  # noqa: ANN401 - a type, or a special form that stands for one
-    if question.choices:
-        return LITERAL[question.choices] | None
-    return question.type | None

@@ -37,9 +37,9 @@ class Draft:
     """Sentences that the user should read."""
 
     def as_dict(self) -> dict[str, Any]:
-        """The answers, the plan and the files, for machines."""
+        """The answers as the service stores them, the plan and the files, for machines."""
         return {
-            "answers": dict(self.rendering.answers),
+            "answers": dict(self.rendering.stored_answers),
             "plan": self.plan.as_dict(),
             "files": list(self.rendering.files),
         }

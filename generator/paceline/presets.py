@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
+from paceline.errors import UsageError
+
 
 class Preset(StrEnum):
     """The name of a preset."""
@@ -32,3 +34,19 @@ PRESETS: Mapping[Preset, Mapping[str, str]] = {
         "task_queue": "celery-redis",
     },
 }
+
+
+def find_preset(name: str) -> Preset:
+    """The preset of a name. Raises :class:`UsageError` when there is none."""
+    try:
+        return Preset(name)
+    except ValueError:
+        raise UsageError(f"There is no preset {name!r}; the presets are {', '.join(Preset)}.") from None
+
+
+def presets_in_words() -> str:
+    """Each preset with its answers."""
+    return "; ".join(
+        f"{preset} ({', '.join(f'{name} {answer}' for name, answer in answers.items())})"
+        for preset, answers in PRESETS.items()
+    )

@@ -10,7 +10,8 @@ from paceline.errors import BrokenTemplateError, InvalidAnswerError, UsageError
 
 TYPES: dict[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
 WORDS_FOR_TYPES: dict[type, str] = {int: "a whole number", float: "a number", bool: "yes or no", str: "text"}
-WORDS_FOR_BOOL = {"y", "yes", "t", "true", "on", "1", "n", "no", "f", "false", "off", "0"}
+WORDS_FOR_YES = {"y", "yes", "t", "true", "on", "1"}
+WORDS_FOR_NO = {"n", "no", "f", "false", "off", "0"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,10 @@ class Question:
     def has_fixed_default(self) -> bool:
         """Whether the default is the same whatever the other answers."""
         return self.default is not None and "{" not in str(self.default)
+
+    def means_the_same(self, answer: object, other: object) -> bool:
+        """Whether two answers that can be one, texts or values, answer alike."""
+        return _read(answer, self.type) == _read(other, self.type)
 
     def check(self, answer: object) -> None:
         """Raise :class:`InvalidAnswerError` when the answer is of another type or not among the choices."""
@@ -57,10 +62,18 @@ def read_questions(template: Path) -> tuple[Question, ...]:
         # The loader is a safe one; the C one is some ten times faster.
         content = yaml.load(file.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise BrokenTemplateError(f"{file} cannot be read: {' '.join(str(error).split())}.") from error
+        raise BrokenTemplateError(f"{file} cannot be read: {reason_in_yaml(error)}.") from error
     if not isinstance(content, dict):
         raise BrokenTemplateError(f"{file} holds no questions.")
     return tuple(_question(str(name), entry) for name, entry in content.items() if not str(name).startswith("_"))
+
+
+def reason_in_yaml(error: Exception) -> str:
+    """Why a text is not YAML and where, without the name that the reader gives to a text."""
+    problem, mark = getattr(error, "problem", None), getattr(error, "problem_mark", None)
+    if problem and mark:
+        return f"{problem} (line {mark.line + 1}, column {mark.column + 1})"
+    return " ".join(str(error).split()).replace(' in "<unicode string>",', " at")
 
 
 def check_answers(questions: Iterable[Question], answers: Mapping[str, object], *, source: str) -> None:
@@ -119,9 +132,14 @@ def _is_of_type(answer: object, wanted: type) -> bool:
     return type(answer) is wanted or (wanted is float and type(answer) is int)
 
 
+def _read(answer: object, wanted: type) -> object:
+    text = str(answer)
+    return text.lower() in WORDS_FOR_YES if wanted is bool else wanted(text)
+
+
 def _can_be_read_as(text: str, wanted: type) -> bool:
     if wanted is bool:
-        return text.lower() in WORDS_FOR_BOOL
+        return text.lower() in WORDS_FOR_YES | WORDS_FOR_NO
     try:
         wanted(text)
     except ValueError:

@@ -34,6 +34,8 @@ ONLY_ANSWERS = {"defaults": True, "pretend": True, "exclude": ["*"]}
 UNANSWERED = re.compile(r'Question "(?P<question>\w+)" is required')
 REFUSED = re.compile(r"(?:Validation error for question|Invalid choice for) '(?P<question>\w+)': (?P<reason>.*)")
 
+RANGE = re.compile(r"\w+ must be between [^,]+\.")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rendering:
@@ -42,6 +44,8 @@ class Rendering:
     directory: Path
     answers: Mapping[str, Any]
     """Every question with its answer, those that nobody was asked included."""
+    stored_answers: Mapping[str, Any]
+    """The answers that the service stores: given again, they make the same service."""
     files: tuple[str, ...]
     """Paths relative to the directory, sorted, with ``/`` on every platform."""
     notes: tuple[str, ...]
@@ -89,10 +93,19 @@ def _copy(template: Path, directory: Path, given: Mapping[str, Any], **settings:
     try:
         return _run_copier(template, directory, given, **settings)
     except (InvalidAnswerError, UnansweredQuestionError) as error:
-        if error.question != "max_connections":
-            raise
-        _raise_shortage(template, given)
+        if error.question == "max_connections":
+            _raise_shortage(template, given)
+        if isinstance(error, InvalidAnswerError) and error.question in given:
+            raise _with_answer(error, given[error.question]) from error
         raise
+
+
+def _with_answer(error: InvalidAnswerError, answer: object) -> InvalidAnswerError:
+    """The refusal of an answer outside its range, with the answer."""
+    message = str(error)
+    if not RANGE.fullmatch(message):
+        return error
+    return InvalidAnswerError(error.question, f"{message.removesuffix('.')}, not {answer}.")
 
 
 def _raise_shortage(template: Path, given: Mapping[str, Any]) -> None:
@@ -126,11 +139,12 @@ def _run_copier(template: Path, directory: Path, given: Mapping[str, Any], **set
             **settings,
         )
         answers = worker.answers.combined
+    questions = read_questions(template)
+    answered = {question.name: answers[question.name] for question in questions if question.name in answers}
     return Rendering(
         directory=directory,
-        answers={
-            question.name: answers[question.name] for question in read_questions(template) if question.name in answers
-        },
+        answers=answered,
+        stored_answers={name: answer for name, answer in answered.items() if name not in worker.answers.hidden},
         files=_files(directory),
         notes=_notes(answers, caught),
     )
@@ -194,7 +208,7 @@ def _sentence(error: Exception) -> PacelineError:
     if unanswered := UNANSWERED.fullmatch(message):
         return UnansweredQuestionError(unanswered["question"])
     if refused := REFUSED.fullmatch(message):
-        return InvalidAnswerError(refused["question"], f"{refused['reason']}.")
+        return InvalidAnswerError(refused["question"], f"{_capitalized(refused['reason'], refused['question'])}.")
     if isinstance(error, OSError) and error.strerror:
         return PacelineError(f"The service cannot be written: {error.strerror} ({error.filename}).")
     if isinstance(error, jinja2.TemplateSyntaxError):
@@ -203,3 +217,9 @@ def _sentence(error: Exception) -> PacelineError:
         f"The template cannot be rendered: {message or type(error).__name__}. This is a fault of the"
         " template, not of your answers; please report it."
     )
+
+
+def _capitalized(reason: str, question: str) -> str:
+    """The reason as a sentence begins, unless it begins with the name of a question."""
+    first = reason.partition(" ")[0]
+    return reason if first == question or "_" in first else reason[:1].upper() + reason[1:]

@@ -51,23 +51,41 @@ def check_can_begin(destination: Path) -> None:
         _find_git()
 
 
+def is_new(directory: Path) -> bool:
+    """Whether a directory is a repository in which nothing was staged or committed, as after ``git init``."""
+    own = directory / ".git"
+    git = shutil.which("git")
+    if git is None or own.is_symlink() or not (own / "HEAD").is_file() or (own / "index").exists():
+        return False
+    references = _start([git, "for-each-ref", "--count=1"], directory)
+    return references.returncode == 0 and not references.stdout
+
+
 def begin(directory: Path, *, destination: Path, message: str) -> tuple[str, ...]:
     """Make a repository of a directory that is to be moved: branch ``main``, one commit of all files.
 
-    Makes none when the destination lies in a repository already. Returns sentences that the user should read.
-    Raises :class:`PacelineError` when git refuses.
+    Where the destination is a new repository, the commit is made in a copy of it, with the settings of it and
+    its user. Makes none when the destination lies in any other repository. Returns sentences that the user
+    should read. Raises :class:`PacelineError` when git refuses.
     """
+    if is_new(destination):
+        shutil.copytree(destination / ".git", directory / ".git", symlinks=True)
+        return _commit_all(_find_git(), directory, message, settings=())
     outer = _enclosing_repository(destination)
     if outer is not None:
         return (f"{destination} lies in the git repository {outer}, so it has none of its own; commit it there.",)
     git = _find_git()
     _run([git, "init", "--quiet", "--template=", "--initial-branch=main"], directory)
-    _run([git, *SETTINGS, "add", "--all"], directory)
+    return _commit_all(git, directory, message, settings=SETTINGS)
+
+
+def _commit_all(git: str, directory: Path, message: str, *, settings: Sequence[str]) -> tuple[str, ...]:
+    _run([git, *settings, "add", "--all"], directory)
     commit = ["commit", "--quiet", "--message", message]
     if _knows_identity(git, directory):
-        _run([git, *SETTINGS, *commit], directory)
+        _run([git, *settings, *commit], directory)
         return ()
-    _run([git, *SETTINGS, *OWN_IDENTITY, *commit], directory)
+    _run([git, *settings, *OWN_IDENTITY, *commit], directory)
     return (NOTE_ON_IDENTITY,)
 
 

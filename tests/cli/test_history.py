@@ -102,3 +102,94 @@ def test_a_git_that_refuses_leaves_nothing(
     assert "disk quota exceeded" in result.stderr
     assert "--no-git" in result.stderr
     assert names_in(work) == []
+
+
+@pytest.fixture
+def new_repository(work: Path) -> Path:
+    """A repository as after ``git init``, with settings of its own."""
+    repository = work / "demo"
+    repository.mkdir()
+    git(repository, "init", "--quiet", "--initial-branch=trunk")
+    git(repository, "config", "user.name", "Grace")
+    git(repository, "remote", "add", "origin", "https://git.example/demo")
+    return repository
+
+
+def test_a_repository_without_commits_gets_its_first_one(paceline_command: Command, new_repository: Path) -> None:
+    result = paceline_command("new", "demo", "--defaults")
+    assert result.exit_code == 0, result.output
+    assert result.stderr == ""
+    assert names_in(new_repository) == [".copier-answers.yml", ".git", "README.md", "app"]
+    assert git(new_repository, "log", "--format=%an") == "Grace"
+    assert git(new_repository, "symbolic-ref", "--short", "HEAD") == "trunk"
+    assert git(new_repository, "remote", "get-url", "origin") == "https://git.example/demo"
+    assert git(new_repository, "status", "--porcelain") == ""
+
+
+def test_an_empty_clone_gets_its_first_commit_and_can_be_pushed(
+    paceline_command: Command, work: Path, tmp_path: Path
+) -> None:
+    git(tmp_path, "init", "--quiet", "--bare", "--initial-branch=main", "origin.git")
+    git(work, "clone", "--quiet", str(tmp_path / "origin.git"), "demo")
+    assert paceline_command("new", "demo", "--defaults").exit_code == 0
+    git(work / "demo", "push", "--quiet", "origin", "main")
+    assert git(tmp_path / "origin.git", "rev-list", "--count", "main") == "1"
+
+
+def test_a_repository_without_commits_is_left_as_it_was_without_history(
+    paceline_command: Command, new_repository: Path
+) -> None:
+    before = tree(new_repository / ".git")
+    assert paceline_command("new", "demo", "--defaults", "--no-git").exit_code == 0
+    assert "README.md" in names_in(new_repository)
+    assert tree(new_repository / ".git") == before
+
+
+@pytest.mark.parametrize("fails", ["commit", "move"])
+def test_a_failure_in_a_repository_without_commits_loses_nothing(
+    paceline_command: Command, new_repository: Path, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    if fails == "commit":
+        git(new_repository, "config", "core.hooksPath", ".git/refusing")
+        hook = new_repository / ".git" / "refusing" / "pre-commit"
+        hook.parent.mkdir()
+        hook.write_text("#!/bin/sh\necho not today >&2\nexit 1\n")
+        hook.chmod(0o755)
+    else:
+        rename = Path.rename
+
+        def refuse(path: Path, target: Path) -> Path:
+            if path.name == "README.md":
+                raise OSError(28, "No space left on device")
+            return rename(path, target)
+
+        monkeypatch.setattr(Path, "rename", refuse)
+    before = tree(new_repository)
+    result = paceline_command("new", "demo", "--defaults")
+    assert result.exit_code == 1
+    assert {"commit": "not today", "move": "No space left"}[fails] in result.stderr
+    assert tree(new_repository) == before
+
+
+@pytest.mark.parametrize("state", ["staged", "committed", "without an index"])
+def test_a_repository_that_holds_something_is_refused(
+    paceline_command: Command, new_repository: Path, state: str
+) -> None:
+    (new_repository / "precious.txt").write_text("precious")
+    git(new_repository, "add", "--all")
+    if state != "staged":
+        git(new_repository, "-c", "user.email=grace@example.com", "commit", "--quiet", "--message", "Begin")
+    if state == "without an index":
+        (new_repository / ".git" / "index").unlink()
+    (new_repository / "precious.txt").unlink()
+    before = tree(new_repository)
+    result = paceline_command("new", "demo", "--defaults")
+    assert result.exit_code == 1
+    assert "is not empty (1 entry, .git for example)" in result.stderr
+    assert tree(new_repository) == before
+
+
+def tree(directory: Path) -> dict[str, bytes]:
+    """Every file with its content."""
+    files = [path for path in directory.rglob("*") if path.is_file()]
+    return {str(path.relative_to(directory)): path.read_bytes() for path in files}

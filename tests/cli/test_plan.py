@@ -109,3 +109,9 @@ def test_a_directory_that_is_no_service_is_refused(paceline_command: Command, wo
 def test_nothing_of_the_template_is_rendered(paceline_command: Command, checkout: Path) -> None:
     (checkout / "template" / "zz.txt.jinja").write_text("{{ no_such_answer }}")
     assert paceline_command("plan").exit_code == 0
+
+
+def test_no_line_ends_with_blanks_when_it_is_not_shown_on_a_terminal(paceline_command: Command) -> None:
+    lines = paceline_command("plan", "--preset", "platform").stdout.splitlines()
+    assert len(lines) > 10
+    assert lines == [line.rstrip() for line in lines]

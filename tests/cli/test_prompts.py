@@ -1,6 +1,7 @@
 """The questions, asked through a real terminal."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -138,4 +139,27 @@ def test_a_dry_run_asks_and_needs_no_confirmation(terminal: Callable[..., "pexpe
         answer(child, question)
     child.expect_exact("Nothing was written.")
     assert finish(child) == 0
+    assert names_in(work) == []
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_process_that_is_ended_at_a_question_leaves_nothing(
+    terminal: Callable[..., "pexpect.spawn[str]"], work: Path, number: int, status: int
+) -> None:
+    child = terminal("new", "some/demo", "--preset", "starter")
+    child.expect_exact("Name of the service")
+    child.kill(number)
+    child.expect_exact("Stopped; nothing was written.")
+    assert finish(child) == status
+    assert names_in(work) == []
+
+
+def test_a_terminal_that_is_closed_at_a_question_leaves_nothing(
+    terminal: Callable[..., "pexpect.spawn[str]"], work: Path
+) -> None:
+    child = terminal("new", "some/demo", "--preset", "starter")
+    child.expect_exact("Name of the service")
+    child.ptyproc.fileobj.close()
+    # What is noticed first, the signal or that nothing can be read any more, depends on the moment.
+    assert child.wait() in {129, 1, 2}
     assert names_in(work) == []

@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import cast
 
@@ -64,9 +66,9 @@ def test_an_unknown_answer_in_a_file_is_refused_with_the_file_and_the_nearest_na
         ("database=oracle", "database must be one of sqlite, postgresql, not 'oracle'."),
         ("cpu_cores=many", "cpu_cores must be a whole number, not 'many'."),
         ("cpu_cores=2.5", "cpu_cores must be a whole number, not '2.5'."),
-        ("cpu_cores=0", "cpu_cores must be between 1 and 256."),
+        ("cpu_cores=0", "cpu_cores must be between 1 and 256, not 0."),
         ("advanced=maybe", "advanced must be yes or no, not 'maybe'."),
-        ("project_name=9 lives", "the name starts with a letter"),
+        ("project_name=9 lives", "Error: The name starts with a letter"),
         ("project_slug=mine", "project_slug is computed from other answers; it cannot be set."),
         ("workers", "-d 'workers' is not name=value; write for example -d database=postgresql."),
         ("=4", "-d '=4' is not name=value"),
@@ -105,9 +107,76 @@ def test_a_missing_answers_file_is_named(paceline_command: Command) -> None:
 
 
 def test_an_unknown_preset_is_refused_with_the_presets(paceline_command: Command) -> None:
-    result = paceline_command("new", "demo", "--defaults", "--preset", "huge")
-    assert result.exit_code == 2
-    assert "'starter', 'api', 'platform'" in result.stderr
+    message = sentence(paceline_command("new", "demo", "--defaults", "--preset", "huge"), status=2)
+    assert message == "Error: There is no preset 'huge'; the presets are starter, api, platform."
+
+
+@pytest.mark.parametrize("command", [["new", "demo", "--defaults"], ["plan"]])
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        ("database", "mysql"),
+        ("cpu_cores", "many"),
+        ("cpu_cores", "0"),
+        ("project_name", "9 lives"),
+        ("worker_strategy", ""),
+    ],
+)
+def test_a_flag_is_refused_as_a_pair_is(paceline_command: Command, command: list[str], name: str, answer: str) -> None:
+    as_pair = sentence(paceline_command(*command, "-d", f"{name}={answer}"), status=2)
+    as_flag = sentence(paceline_command(*command, f"--{name.replace('_', '-')}", answer), status=2)
+    assert as_flag == as_pair
+
+
+@pytest.mark.parametrize(
+    ("arguments", "contradiction"),
+    [
+        (["--database", "sqlite", "-d", "database=postgresql"], "--database sqlite and with -d database=postgresql"),
+        (["-d", "cpu_cores=3", "-d", "cpu_cores=4"], "-d cpu_cores=3 and with -d cpu_cores=4"),
+        (["--no-advanced", "-d", "advanced=yes"], "--no-advanced and with -d advanced=yes"),
+    ],
+)
+def test_two_answers_that_contradict_each_other_are_refused_with_both(
+    paceline_command: Command, arguments: list[str], contradiction: str
+) -> None:
+    message = sentence(paceline_command("new", "demo", "--defaults", *arguments), status=2)
+    assert f" is answered twice, with {contradiction}; keep one of them." in message
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--cpu-cores", "4", "-d", "cpu_cores=4"],
+        ["--advanced", "-d", "advanced=yes"],
+        ["-d", "database=sqlite", "-d", "database=sqlite"],
+    ],
+)
+def test_an_answer_may_be_repeated(paceline_command: Command, arguments: list[str]) -> None:
+    assert paceline_command("plan", *arguments).exit_code == 0
+
+
+@pytest.mark.parametrize("content", ["", "# Nothing is agreed on yet.\n", "---\n"])
+def test_an_empty_answers_file_answers_nothing(paceline_command: Command, work: Path, content: str) -> None:
+    (work / "team.yml").write_text(content)
+    result = paceline_command("plan", "--answers", "team.yml")
+    assert result.exit_code == 0, result.output
+
+
+def test_a_mistake_in_yaml_is_told_with_its_place(paceline_command: Command, work: Path) -> None:
+    (work / "team.yml").write_text("database: sqlite\ncache_backend: [\n")
+    message = sentence(paceline_command("plan", "--answers", "team.yml"), status=2)
+    assert message.endswith("(line 3, column 1).")
+    (work / "team.yml").write_text("\x00")
+    message = sentence(paceline_command("plan", "--answers", "team.yml"), status=2)
+    assert "unicode string" not in message
+    assert "position 0" in message
+
+
+def test_a_link_that_leads_nowhere_is_left_alone(paceline_command: Command, work: Path) -> None:
+    (work / "demo").symlink_to("missing")
+    message = sentence(paceline_command("new", "demo", "--defaults"), status=1)
+    assert "demo is a link to missing, which does not exist; name a directory." in message
+    assert names_in(work) == ["demo"]
 
 
 def test_an_unknown_flag_is_refused_with_the_nearest(paceline_command: Command) -> None:
@@ -228,6 +297,72 @@ def test_ctrl_c_in_an_empty_directory_leaves_it_empty(
 
     after_rendering(monkeypatch, stop)
     assert paceline_command("new", ".", "--defaults").exit_code == 130
+    assert names_in(work) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("arguments", [["a/demo"], ["a/demo", "--dry-run"]])
+def test_a_process_that_the_system_ends_leaves_nothing(
+    paceline_command: Command,
+    work: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: signal.Signals,
+    arguments: list[str],
+) -> None:
+    ended: list[Path] = []
+
+    def end(directory: Path) -> None:
+        ended.append(directory)
+        os.kill(os.getpid(), number)
+
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    after_rendering(monkeypatch, end)
+    # Without this a signal that nobody handles would end the tests.
+    before = signal.signal(number, lambda *_: None)
+    try:
+        result = paceline_command("new", *arguments, "--defaults")
+        assert signal.getsignal(number) is not signal.SIG_DFL
+    finally:
+        signal.signal(number, before)
+    assert sentence(result, status=128 + number) == "Stopped; nothing was written."
+    assert len(ended) == 1
+    assert names_in(work) == []
+    assert names_in(tmp_path / "temporary") == []
+
+
+def test_a_second_signal_does_not_end_the_cleaning_up(
+    paceline_command: Command, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remove = cast("Callable[..., None]", shutil.rmtree)
+
+    def remove_slowly(*arguments: object, **settings: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        remove(*arguments, **settings)
+
+    after_rendering(monkeypatch, lambda _directory: os.kill(os.getpid(), signal.SIGINT))
+    monkeypatch.setattr(shutil, "rmtree", remove_slowly)
+    assert sentence(paceline_command("new", "demo", "--defaults"), status=130) == "Stopped; nothing was written."
+    assert names_in(work) == []
+
+
+def test_a_signal_that_is_ignored_stays_ignored(
+    paceline_command: Command, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    after_rendering(monkeypatch, lambda _directory: os.kill(os.getpid(), signal.SIGHUP))
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        result = paceline_command("new", "demo", "--defaults")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert result.exit_code == 0, result.output
+    assert names_in(work) == ["demo"]
+
+
+def test_a_service_can_be_made_in_a_thread(paceline_command: Command, work: Path) -> None:
+    with ThreadPoolExecutor() as pool:
+        assert pool.submit(paceline_command, "new", "demo", "--defaults", "--dry-run").result().exit_code == 0
     assert names_in(work) == []
 
 
