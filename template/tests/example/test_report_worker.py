@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from time import monotonic
 
 import httpx2
 import pytest
@@ -60,11 +59,10 @@ async def test_without_a_broker_the_caller_is_told_to_come_back(
         broker_transport_options=celery.conf.broker_transport_options,
     )
     monkeypatch.setattr("app.routers.reports.build_report", elsewhere.task(build_report.run, name=build_report.name))
-    started = monotonic()
-    response = await client.post("/reports")
+    async with asyncio.timeout(30):
+        response = await client.post("/reports")
     assert response.status_code == 503
     assert response.headers["Retry-After"] == "1"
-    assert monotonic() - started < 10
 
 
 def test_a_task_is_acknowledged_when_it_is_done_and_taken_one_at_a_time() -> None:
