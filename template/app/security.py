@@ -12,6 +12,7 @@ from starlette.types import Scope
 from app.config import Settings, load_settings
 
 _ALGORITHM = "HS256"
+_SUBJECT_LENGTH = 200
 
 
 class InvalidTokenError(Exception):
@@ -35,7 +36,10 @@ def verify_token(token: str, settings: Settings) -> str:
         )
     except jwt.InvalidTokenError as error:
         raise InvalidTokenError("The token is not valid.") from error
-    return claims["sub"]
+    subject = claims["sub"]
+    if not 0 < len(subject) <= _SUBJECT_LENGTH or "\x00" in subject:
+        raise InvalidTokenError("The token names nobody that can be stored.")
+    return subject
 
 
 def caller_of(scope: Scope, settings: Settings) -> str | None:

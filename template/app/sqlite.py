@@ -1,10 +1,11 @@
 """What is particular to SQLite: the engine, its PRAGMAs, and which errors pass."""
 
+import sqlite3
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, DateTime, Dialect, Integer, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.types import TypeDecorator
 
@@ -60,5 +61,9 @@ def _take_the_write_lock(connection: Connection) -> None:
     # between; one that starts as a writer waits its turn.
     if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
         cursor = connection.connection.cursor()
-        cursor.execute("BEGIN IMMEDIATE")
-        cursor.close()
+        try:
+            cursor.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            raise OperationalError("BEGIN IMMEDIATE", None, error) from error
+        finally:
+            cursor.close()

@@ -32,6 +32,7 @@ def test_the_etag_goes_before_the_date() -> None:
         ("Sat, 21 Nov 2026 11:59:59 GMT", False),
         ("yesterday", False),
         ("", False),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", False),
     ],
 )
 def test_a_date_is_compared_by_the_second(since: str, expected: bool) -> None:

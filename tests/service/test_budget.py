@@ -52,7 +52,7 @@ def running(request: pytest.FixtureRequest, services: Path, tmp_path: Path) -> G
     with ExitStack() as stack:
         log = tmp_path / "postgresql.log"
         url = stack.enter_context(_postgresql(max_connections=MAX_CONNECTIONS, log=log)) + "/postgres"
-        valkey = stack.enter_context(ValkeyServer())
+        valkey = stack.enter_context(ValkeyServer(port=_free_port()))
         port = _free_port()
         environment = {
             **os.environ,

@@ -14,7 +14,7 @@ Header = tuple[bytes, bytes]
 _KEPT_WITHOUT_BODY = {b"cache-control", b"etag", b"expires", b"last-modified", b"vary"}
 _REPLACED = {b"content-length", b"etag", b"vary"}
 # A response that sets one of these speaks to one caller, or for itself.
-_NOT_TO_BE_KEPT = {b"set-cookie", b"cache-control"}
+_NOT_TO_BE_KEPT = {b"set-cookie", b"cache-control", b"content-encoding"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Capture:
     """Stands in for ``send``: holds a cacheable response back, lets any other pass as it comes.
 
     Only a 200 of at most ``body_limit`` bytes is held back, and only without ``Set-Cookie`` and without a
-    ``Cache-Control`` of its own.
+    ``Cache-Control`` or ``Content-Encoding`` of its own.
     """
 
     def __init__(self, send: Send, *, body_limit: int) -> None:

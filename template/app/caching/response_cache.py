@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from operator import itemgetter
 from time import time
 from urllib.parse import parse_qsl, urlencode
 
@@ -71,7 +72,8 @@ class ResponseCache:
         self._identify = identify
         self._body_limit = body_limit
         self._compute_timeout = compute_timeout
-        self._in_flight: dict[str, asyncio.Future[Entry | None]] = {}
+        # By the tags' versions too: who comes after an invalidation must not join who began before it.
+        self._in_flight: dict[tuple[str, Versions | None], asyncio.Future[Entry | None]] = {}
         self._refreshing: dict[str, asyncio.Task[None]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -140,7 +142,7 @@ class ResponseCache:
     async def _miss(
         self, lookup: _Lookup, versions: Versions | None, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        while (leader := self._in_flight.get(lookup.key)) is not None:
+        while (leader := self._in_flight.get((lookup.key, versions))) is not None:
             try:
                 entry = await asyncio.shield(leader)
             except _Abandoned:
@@ -159,7 +161,7 @@ class ResponseCache:
     ) -> Entry | None:
         """Compute the entry in this task while others wait; None when ``send`` has been answered."""
         future: asyncio.Future[Entry | None] = asyncio.get_running_loop().create_future()
-        self._in_flight[lookup.key] = future
+        self._in_flight[lookup.key, versions] = future
         try:
             entry = await self._compute_once(lookup, versions, scope, receive, send)
         except asyncio.CancelledError:
@@ -174,7 +176,7 @@ class ResponseCache:
             future.set_result(entry)
             return entry
         finally:
-            del self._in_flight[lookup.key]
+            del self._in_flight[lookup.key, versions]
 
     async def _compute_once(
         self, lookup: _Lookup, versions: Versions | None, scope: Scope, receive: Receive, send: Send
@@ -216,10 +218,11 @@ class ResponseCache:
         task.add_done_callback(lambda _: self._refreshing.pop(lookup.key, None))
 
     async def _compute_in_background(self, lookup: _Lookup, versions: Versions | None, scope: Scope) -> None:
-        if lookup.key in self._in_flight:
+        if (lookup.key, versions) in self._in_flight:
             return
         try:
-            await self._lead(lookup, versions, {**scope, "method": "GET"}, _no_body, _discard)
+            async with asyncio.timeout(self._compute_timeout):
+                await self._lead(lookup, versions, {**scope, "method": "GET"}, _no_body(), _discard)
         except Exception:  # noqa: BLE001  Nobody else would hear of it.
             _log.exception("a stale response could not be refreshed", route=lookup.route)
 
@@ -288,7 +291,9 @@ def _unconditional(scope: Scope) -> Scope:
 
 
 def _digest(scope: Scope, policy: CachePolicy, identity: str) -> str:
-    query = urlencode(sorted(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)))
+    # By name alone: the order of one parameter's values may matter to the route.
+    pairs = sorted(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True), key=itemgetter(0))
+    query = urlencode(pairs)
     varying = [_header(scope, name.encode()) for name in policy.vary]
     # As JSON, so that no part can pose as another.
     parts = json.dumps([scope["path"], query, identity, *varying])
@@ -303,8 +308,16 @@ def _count(lookup: _Lookup, result: str) -> None:
     metrics.cache_requests.labels(lookup.route, result).inc()
 
 
-async def _no_body() -> Message:
-    return {"type": "http.request", "body": b"", "more_body": False}
+def _no_body() -> Receive:
+    messages: list[Message] = [{"type": "http.request", "body": b"", "more_body": False}]
+
+    async def receive() -> Message:
+        if not messages:
+            # Nobody disconnects; whoever listens for it is cancelled.
+            await asyncio.Event().wait()
+        return messages.pop()
+
+    return receive
 
 
 async def _discard(message: Message) -> None:

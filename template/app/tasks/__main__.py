@@ -1,5 +1,11 @@
 """``python -m app.tasks`` starts a task worker, as the plan sizes it."""
 
+import os
+
+# Asked to stop, a worker gives its tasks worker_soft_shutdown_timeout and hands the rest back to the
+# queue; otherwise it would wait for them, and be killed. Celery reads this when it is imported.
+os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
+
 from app.tasks.worker import celery, settings
 
 

@@ -86,12 +86,11 @@ class Telemetry:
         try:
             async with asyncio.timeout(self._request_timeout) as deadline:
                 await self._app(scope, receive, send_with_id)
-        except TimeoutError:
-            if not deadline.expired():
-                raise
-            _log.warning("request timed out", seconds=self._request_timeout)
-            await _send_timeout(request, send_with_id)
-        except Exception:
+        except Exception as error:
+            if isinstance(error, TimeoutError) and deadline.expired():
+                _log.warning("request timed out", seconds=self._request_timeout)
+                await _send_timeout(request, send_with_id)
+                return
             # The caller has been answered 500 already; this line replaces the server's own.
             _log.exception("unhandled error")
             if not request.is_finished:

@@ -126,6 +126,13 @@ async def test_a_change_that_cannot_be_stored_is_refused(client: httpx2.AsyncCli
     assert (await client.patch(path, json=change)).status_code == 422
 
 
+@pytest.mark.parametrize("body", ['{"price_cents": NaN}', '{"price_cents": 1e400}', '{"name": "\\ud800"}', "\xff", "{"])
+async def test_what_json_cannot_carry_is_refused_too(client: httpx2.AsyncClient, body: str) -> None:
+    path = f"/items/{(await _any_item(client)).json()['id']}"
+    response = await client.patch(path, content=body.encode("latin-1"), headers={"Content-Type": "application/json"})
+    assert response.status_code in (400, 422)
+
+
 async def test_a_category_that_does_not_exist_is_refused(client: httpx2.AsyncClient) -> None:
     path = f"/items/{(await _any_item(client)).json()['id']}"
     new = {"name": "New", "price_cents": 1, "category_id": 10**15}
