@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from rendered import newest_release, program
+from rendered import newest_release, program, render
 
 
 def test_the_services_own_suite_passes(service: Path) -> None:
@@ -27,6 +27,24 @@ def test_the_services_own_suite_passes_with_its_oldest_dependencies(service: Pat
     )
     assert done.returncode == 0, done.stderr
     _run_suite(copy, python=str(copy / ".venv" / "bin" / "python"))
+
+
+def test_a_suite_passes_with_facts_far_from_the_defaults(services: Path, tmp_path: Path) -> None:
+    answers = {
+        "database": "postgresql",
+        "cache_backend": "none",
+        "worker_strategy": "uvicorn",
+        "worker_rule": "twice-cores",
+        "cpu_cores": 4,
+        "replicas": 3,
+        "rollout_surge": 50,
+        "database_share": 50,
+        "max_connections": 200,
+        "page_size_default": 1,
+        "page_size_max": 1,
+        "grace_period": 60,
+    }
+    _run_suite(render(services.parent / "template", tmp_path / "service", answers), python=sys.executable)
 
 
 def _run_suite(service: Path, *, python: str) -> None:

@@ -6,6 +6,7 @@ from sqlalchemy import event
 
 from app.config import Settings
 from app.main import Service
+from app.pagination import PAGE_SIZE_MAX
 from tests.conftest import authorization
 
 
@@ -25,8 +26,8 @@ def statements(seeded: Service) -> list[str]:
     ("path", "budget"),
     [
         ("/items?limit=1", 1),
-        ("/items?limit=50", 1),
-        ("/items/popular?limit=50", 1),
+        (f"/items?limit={PAGE_SIZE_MAX}", 1),
+        (f"/items/popular?limit={PAGE_SIZE_MAX}", 1),
         ("/categories", 1),
         ("/me/dashboard", 2),
         ("/health/live", 0),
