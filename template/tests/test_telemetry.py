@@ -1,21 +1,16 @@
 """Each request has an id, a deadline, one line in the log, and is counted under its route."""
 
 import asyncio
-import io
 import json
-import logging
 import re
-from collections.abc import Iterator
 
 import httpx2
 import pytest
 from fastapi import APIRouter
 from prometheus_client import REGISTRY
 
-from app.config import Settings
+from app.deadline import Deadline
 from app.main import Service
-from app.telemetry.logging import configure_logging
-from app.telemetry.middleware import Telemetry
 from tests.conftest import client_of
 
 
@@ -35,22 +30,10 @@ def routes(service: Service) -> None:
     service.api.include_router(router)
 
 
-@pytest.fixture
-def log(settings: Settings) -> Iterator[io.StringIO]:
-    """What is written to the log."""
-    root = logging.getLogger()
-    before = root.handlers
-    configure_logging(settings)
-    [handler] = root.handlers
-    assert isinstance(handler, logging.StreamHandler)
-    stream = io.StringIO()
-    handler.setStream(stream)
-    yield stream
-    root.handlers = before
-
-
-def _lines(log: io.StringIO) -> list[dict[str, object]]:
-    return [json.loads(line) for line in log.getvalue().splitlines()]
+async def _lines(output: pytest.CaptureFixture[bytes]) -> list[dict[str, object]]:
+    # They leave at the end of the turn.
+    await asyncio.sleep(0)
+    return [json.loads(line) for line in output.readouterr().out.splitlines()]
 
 
 async def test_a_request_id_from_outside_is_kept(client: httpx2.AsyncClient) -> None:
@@ -67,9 +50,11 @@ async def test_what_no_route_declares_as_cached_is_kept_by_nobody(client: httpx2
     assert (await client.get("/health")).headers["Cache-Control"] == "no-store"
 
 
-async def test_a_request_is_one_line_of_json(client: httpx2.AsyncClient, log: io.StringIO) -> None:
+async def test_a_request_is_one_line_of_json(
+    client: httpx2.AsyncClient, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
     await client.get("/nowhere", headers={"X-Request-ID": "abc-123"})
-    [line] = [line for line in _lines(log) if line["event"] == "request"]
+    [line] = [line for line in await _lines(capfdbinary) if line["event"] == "request"]
     assert line["request_id"] == "abc-123"
     assert line["method"] == "GET"
     assert line["path"] == "/nowhere"
@@ -79,13 +64,12 @@ async def test_a_request_is_one_line_of_json(client: httpx2.AsyncClient, log: io
 
 @pytest.mark.usefixtures("routes")
 async def test_an_unhandled_error_is_a_500_that_tells_the_caller_nothing(
-    client: httpx2.AsyncClient,
-    log: io.StringIO,
+    client: httpx2.AsyncClient, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     response = await client.get("/failing/7", headers={"X-Request-ID": "abc-123"})
     assert response.status_code == 500
     assert "number 7" not in response.text
-    [line] = [line for line in _lines(log) if line["event"] == "unhandled error"]
+    [line] = [line for line in await _lines(capfdbinary) if line["event"] == "unhandled error"]
     assert line["request_id"] == "abc-123"
     assert "number 7 is wrong" in str(line["exception"])
 
@@ -101,7 +85,7 @@ async def test_requests_are_counted_under_their_route_not_their_path(client: htt
 
 @pytest.mark.usefixtures("routes")
 async def test_a_request_that_takes_too_long_is_answered_503(service: Service) -> None:
-    async with client_of(Telemetry(service.api, request_timeout=0.05)) as client:
+    async with client_of(Deadline(service.api, seconds=0.05)) as client:
         response = await client.get("/slow")
     assert response.status_code == 503
     assert response.headers["Retry-After"] == "1"

@@ -24,17 +24,17 @@ class HttpCache:
         self._routes = CachedRoutes(routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
+        route = None
+        if scope["type"] == "http" and scope["method"] in ("GET", "HEAD"):
+            route = self._routes.find(scope["path"])
+        if route is None:
             await self._app(scope, receive, send)
             return
-        found = self._routes.find(scope["path"])
-        if found is None:
-            await self._app(scope, receive, send)
-            return
-        route, policy = found
-        scope["route_path"] = route
-        capture = Capture(send, body_limit=_BODY_LIMIT)
+        scope["route_path"] = route.path
+        capture = Capture(send, route.policy, body_limit=_BODY_LIMIT)
         await self._app({**scope, "method": "GET"}, receive, capture)
-        representation = capture.representation(policy)
+        representation = capture.representation()
         if representation is not None:
-            await send_representation(representation, scope, send)
+            conditions = [value for name, value in scope["headers"] if name == b"if-none-match"]
+            if_none_match = b", ".join(conditions) if conditions else None
+            await send_representation(representation, scope, send, if_none_match=if_none_match)

@@ -1,7 +1,7 @@
 """A finished response: captured from the application, made conditional, and sent again."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from starlette.types import Message, Scope, Send
 
@@ -17,24 +17,32 @@ _REPLACED = {b"content-length", b"etag", b"vary"}
 _NOT_TO_BE_KEPT = {b"set-cookie", b"cache-control", b"content-encoding"}
 
 
-@dataclass(frozen=True, slots=True)
-class Representation:
-    """The final bytes of a 200 and the headers that belong to them, without Content-Length."""
+class Representation(NamedTuple):
+    """The final bytes of a 200, and the headers of the 200 and of the 304 that stands for it."""
 
     body: bytes
     etag: str
     headers: tuple[Header, ...]
+    not_modified_headers: tuple[Header, ...]
+
+
+def represent(body: bytes, etag: str, headers: Iterable[Header]) -> Representation:
+    """A representation from its body and the headers that belong to it, without Content-Length."""
+    headers = tuple(headers)
+    kept = tuple(header for header in headers if header[0] in _KEPT_WITHOUT_BODY)
+    return Representation(body, etag, (*headers, (b"content-length", str(len(body)).encode())), kept)
 
 
 class Capture:
     """Stands in for ``send``: holds a cacheable response back, lets any other pass as it comes.
 
-    Only a 200 of at most ``body_limit`` bytes is held back, and only without ``Set-Cookie`` and without a
-    ``Cache-Control`` or ``Content-Encoding`` of its own.
+    Only a 200 of at most ``body_limit`` bytes is held back, and only without ``Set-Cookie``, without a
+    ``Cache-Control`` or ``Content-Encoding`` of its own, and when it varies on nothing undeclared.
     """
 
-    def __init__(self, send: Send, *, body_limit: int) -> None:
+    def __init__(self, send: Send, policy: CachePolicy, *, body_limit: int) -> None:
         self._send = send
+        self._policy = policy
         self._body_limit = body_limit
         self._start: Message | None = None
         self._chunks: list[bytes] = []
@@ -47,7 +55,7 @@ class Capture:
             await self._send(message)
         elif message["type"] == "http.response.start":
             self._start = message
-            if message["status"] != 200 or any(name.lower() in _NOT_TO_BE_KEPT for name, _ in message["headers"]):
+            if message["status"] != 200 or not self._may_be_kept(message["headers"]):
                 await self._let_pass()
         elif message["type"] == "http.response.body":
             self._chunks.append(message.get("body", b""))
@@ -56,20 +64,30 @@ class Capture:
             if self._size > self._body_limit:
                 await self._let_pass()
 
-    def representation(self, policy: CachePolicy) -> Representation | None:
+    def representation(self) -> Representation | None:
         """What was held back, or None when the response has passed or was cut short."""
         if self._start is None or self._is_passing or not self._is_complete:
             return None
         body = b"".join(self._chunks)
         etag = etag_of(body)
         kept = [(name, value) for name, value in self._start["headers"] if name.lower() not in _REPLACED]
-        headers = (
-            *kept,
-            (b"cache-control", policy.cache_control.encode()),
+        declared = (
+            (b"cache-control", self._policy.cache_control.encode()),
             (b"etag", etag.encode()),
-            (b"vary", policy.vary_on.encode()),
+            (b"vary", ", ".join(self._policy.vary_on).encode()),
         )
-        return Representation(body, etag, headers)
+        return represent(body, etag, (*kept, *declared))
+
+    def _may_be_kept(self, headers: Iterable[Header]) -> bool:
+        declared = {name.lower() for name in self._policy.vary_on}
+        for name, value in headers:
+            if name.lower() in _NOT_TO_BE_KEPT:
+                return False
+            if name.lower() == b"vary":
+                varies_on = {part.strip().lower() for part in value.decode("latin-1").split(",")}
+                if not varies_on <= declared:
+                    return False
+        return True
 
     async def _let_pass(self) -> None:
         self._is_passing = True
@@ -82,21 +100,20 @@ class Capture:
 
 
 async def send_representation(
-    representation: Representation, scope: Scope, send: Send, *, extra_headers: Iterable[Header] = ()
+    representation: Representation, scope: Scope, send: Send, *, if_none_match: bytes | None, age: float | None = None
 ) -> None:
-    """Answer 200, or 304 when the caller has this representation already; HEAD gets no body."""
-    headers = [*representation.headers, *extra_headers]
-    condition = _header(scope, b"if-none-match")
-    if is_not_modified(etag=representation.etag, if_none_match=condition):
-        kept = [header for header in headers if header[0] in _KEPT_WITHOUT_BODY]
-        await send({"type": "http.response.start", "status": 304, "headers": kept})
-        await send({"type": "http.response.body", "body": b""})
-        return
-    headers.append((b"content-length", str(len(representation.body)).encode()))
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else representation.body})
+    """Answer 200, or 304 when the caller has this representation already; HEAD gets no body.
 
-
-def _header(scope: Scope, name: bytes) -> str | None:
-    values = [value.decode("latin-1") for key, value in scope["headers"] if key == name]
-    return ", ".join(values) if values else None
+    ``age`` is how long it has been kept, in seconds.
+    """
+    if if_none_match is not None and is_not_modified(
+        etag=representation.etag, if_none_match=if_none_match.decode("latin-1")
+    ):
+        status, headers, body = 304, representation.not_modified_headers, b""
+    else:
+        status, headers = 200, representation.headers
+        body = b"" if scope["method"] == "HEAD" else representation.body
+    if age is not None:
+        headers = (*headers, (b"age", str(max(0, int(age))).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -6,11 +6,15 @@ from typing import NamedTuple, Protocol
 
 import structlog
 
+from app.caching.encoding import accepted_encodings
 from app.caching.representation import Representation
 
-_log = structlog.stdlib.get_logger("cache")
+_log = structlog.get_logger()
 
-Versions = tuple[str, ...]
+# Bytes that an entry takes beside its bodies: headers, times, versions and its key.
+_ALLOWANCE = 4_096
+
+Versions = tuple[str | int, ...]
 
 
 class StoreUnavailableError(Exception):
@@ -29,10 +33,14 @@ class Entry:
     stale_until: float
     """Until then it may be served while a new one is computed."""
 
+    def form(self, accept_encoding: bytes) -> Representation:
+        """The encoding that a caller likes best."""
+        return next(self.forms[encoding] for encoding in accepted_encodings(accept_encoding) if encoding in self.forms)
+
     @property
     def size(self) -> int:
         """Bytes of all bodies, plus an allowance for headers and bookkeeping."""
-        return sum(len(form.body) for form in self.forms.values()) + 2_048
+        return sum(len(form.body) for form in self.forms.values()) + _ALLOWANCE
 
 
 class Loaded(NamedTuple):

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from hashlib import blake2b
 
+_ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
+
 
 def etag_of(body: bytes) -> str:
     """A weak validator of a body: the same for each of its encodings, and in each process."""
@@ -50,7 +52,7 @@ def expected_versions(if_match: str | None, identifier: int) -> set[int] | None:
 
 
 def _names(if_none_match: str, etag: str) -> bool:
-    if if_none_match.strip() == "*":
+    if if_none_match == etag or if_none_match.strip() == "*":
         return True
-    opaque = etag.removeprefix("W/")
-    return any(candidate.strip().removeprefix("W/") == opaque for candidate in if_none_match.split(","))
+    # The weak comparison: what is between the quotes decides.
+    return etag.removeprefix("W/") in _ENTITY_TAG.findall(if_none_match)

@@ -8,7 +8,7 @@ import structlog
 
 from app.schemas.offers import Offers
 
-_log = structlog.stdlib.get_logger("offers")
+_log = structlog.get_logger()
 
 
 async def offers_for(

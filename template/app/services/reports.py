@@ -16,7 +16,7 @@ from app.models import Category, Item, Report
 from app.models.base import utc_now
 from app.schemas.report import CategoryPrices, ReportRead
 
-_log = structlog.stdlib.get_logger("reports")
+_log = structlog.get_logger()
 
 _PRICES = select(Category.name, Item.price_cents).join(Item, Item.category_id == Category.id).order_by(Category.name)
 

@@ -1,0 +1,87 @@
+"""Structured logs on standard output, one JSON object a line, from every library alike.
+
+The service's own lines go straight from structlog to the output, which costs a quarter of the way
+through the standard library; the libraries' lines take that way and look the same.
+"""
+
+import asyncio
+import io
+import logging
+import sys
+from typing import Any
+
+import structlog
+from pydantic_core import to_json
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from app.config import Settings
+from app.telemetry.middleware import current_request
+
+
+def configure_logging(settings: Settings) -> None:
+    """Write lines of ``log_level`` and above, in ``log_format``."""
+    structlog.configure(
+        processors=[*_SHARED, *_renderers(settings), _encode],
+        wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
+        # The descriptor and not sys.stdout, which a test or a supervisor may have replaced.
+        logger_factory=structlog.BytesLoggerFactory(_Output(io.FileIO(1, "wb", closefd=False))),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *_SHARED],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(settings)],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(settings.log_level)
+
+
+class _Output(io.BufferedWriter):
+    """What is written in one turn of the event loop leaves in one system call, at its end."""
+
+    _is_waiting = False
+
+    def flush(self) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            super().flush()
+            return
+        if not self._is_waiting:
+            self._is_waiting = True
+            loop.call_soon(self._flush_now)
+
+    def _flush_now(self) -> None:
+        self._is_waiting = False
+        super().flush()
+
+
+def _add_request_id(logger: WrappedLogger, name: str, event: EventDict) -> EventDict:  # noqa: ARG001
+    request = current_request.get()
+    if request is not None:
+        event["request_id"] = request.request_id
+    return event
+
+
+def _encode(logger: WrappedLogger, name: str, line: Any) -> bytes:  # noqa: ARG001
+    return line.encode()
+
+
+def _serialize(event: EventDict, **_: Any) -> str:
+    return to_json(event, fallback=repr).decode()
+
+
+def _renderers(settings: Settings) -> list[Processor]:
+    if settings.log_format == "console":
+        return [structlog.dev.ConsoleRenderer()]
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_serialize)]
+
+
+_SHARED: list[Processor] = [
+    _add_request_id,
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
