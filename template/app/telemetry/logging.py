@@ -1,13 +1,14 @@
 """Structured logs on standard output, one JSON object a line, from every library alike.
 
-The service's own lines go straight from structlog to the output, which costs a quarter of the way
-through the standard library; the libraries' lines take that way and look the same.
+The service's own lines go straight from structlog to the output, at a quarter of the cost of the
+way through the standard library, which the libraries' lines take.
 """
 
 import asyncio
 import io
 import logging
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -15,7 +16,7 @@ from pydantic_core import to_json
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from app.config import Settings
-from app.telemetry.middleware import current_request
+from app.telemetry.current_request import current_request
 
 
 def configure_logging(settings: Settings) -> None:
@@ -23,8 +24,7 @@ def configure_logging(settings: Settings) -> None:
     structlog.configure(
         processors=[*_SHARED, *_renderers(settings), _encode],
         wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
-        # The descriptor and not sys.stdout, which a test or a supervisor may have replaced.
-        logger_factory=structlog.BytesLoggerFactory(_Output(io.FileIO(1, "wb", closefd=False))),
+        logger_factory=structlog.BytesLoggerFactory(_output),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stdout)
@@ -37,6 +37,28 @@ def configure_logging(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level)
+
+
+class RequestLog:
+    """The line that each request writes.
+
+    In JSON it is put together here: it costs as much as a cached answer, and structlog's way would
+    cost three times that.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._is_on = logging.getLevelNamesMapping()[settings.log_level] <= logging.INFO
+        self._is_json = settings.log_format == "json"
+        self._logger = structlog.get_logger()
+
+    def write(self, fields: dict[str, object]) -> None:
+        """Write the line of the current request."""
+        if not self._is_json:
+            self._logger.info("request", **fields)
+        elif self._is_on:
+            fields.update(event="request", level="info", timestamp=datetime.now(UTC).isoformat())
+            _output.write(to_json(fields) + b"\n")
+            _output.flush()
 
 
 class _Output(io.BufferedWriter):
@@ -57,6 +79,10 @@ class _Output(io.BufferedWriter):
     def _flush_now(self) -> None:
         self._is_waiting = False
         super().flush()
+
+
+# The descriptor and not sys.stdout, which a test or a supervisor may have replaced.
+_output = _Output(io.FileIO(1, "wb", closefd=False))
 
 
 def _add_request_id(logger: WrappedLogger, name: str, event: EventDict) -> EventDict:  # noqa: ARG001

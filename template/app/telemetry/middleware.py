@@ -6,8 +6,6 @@ They meet at the same two messages (request in, response out), so one class does
 import random
 import re
 from collections.abc import Callable
-from contextvars import ContextVar
-from dataclasses import dataclass
 from functools import lru_cache
 from time import perf_counter
 from typing import NamedTuple
@@ -15,7 +13,10 @@ from typing import NamedTuple
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.config import Settings
 from app.telemetry import metrics
+from app.telemetry.current_request import CurrentRequest, current_request
+from app.telemetry.logging import RequestLog
 
 _log = structlog.get_logger()
 # An id from outside ends up in logs and headers.
@@ -26,27 +27,12 @@ _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 _QUIET_ROUTES = {"/health/live", "/health/ready", "/health", "/metrics"}
 
 
-@dataclass(slots=True)
-class CurrentRequest:
-    """What is known of the request that is being answered."""
-
-    request_id: str
-    queries: int = 0
-    """Statements sent to the database so far."""
-    status: int = 0
-    """0 until the response has started."""
-    is_finished: bool = False
-    """Whether the last byte was handed to the server."""
-
-
-current_request: ContextVar[CurrentRequest | None] = ContextVar("current_request", default=None)
-
-
 class Telemetry:
     """Gives each request an id, and says how it went."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
+        self._request_log = RequestLog(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -60,18 +46,12 @@ class Telemetry:
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
                 request.status = message["status"]
-                headers = [*message.get("headers", ()), id_header]
-                if not any(name == b"cache-control" for name, _ in headers):
-                    # Nothing is kept by anyone unless its route says so.
-                    headers.append(_NO_STORE)
-                message["headers"] = headers
-                await send(message)
-                return
+                message["headers"] = _completed(message.get("headers", ()), id_header)
             await send(message)
-            if not message.get("more_body", False):
+            if message["type"] == "http.response.body" and not message.get("more_body", False):
                 request.is_finished = True
                 # Now, because work may be left for after the response.
-                _report(scope, request, perf_counter() - started)
+                self._report(scope, request, perf_counter() - started)
 
         try:
             await self._app(scope, receive, send_with_id)
@@ -82,8 +62,30 @@ class Telemetry:
                 raise
         finally:
             if not request.is_finished:
-                _report(scope, request, perf_counter() - started)
+                self._report(scope, request, perf_counter() - started)
             current_request.reset(token)
+
+    def _report(self, scope: Scope, request: CurrentRequest, seconds: float) -> None:
+        route = route_of(scope)
+        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+        status = request.status or 500
+        series = _series(method, route, status)
+        series.count()
+        series.observe_seconds(seconds)
+        if request.queries:
+            series.observe_queries(request.queries)
+        if route not in _QUIET_ROUTES:
+            self._request_log.write(
+                {
+                    "request_id": request.request_id,
+                    "method": method,
+                    "path": scope["path"],
+                    "route": route,
+                    "status": status,
+                    "milliseconds": round(seconds * 1000, 2),
+                    "queries": request.queries,
+                }
+            )
 
 
 def route_of(scope: Scope) -> str:
@@ -99,25 +101,12 @@ def _request_id(scope: Scope) -> str:
     return f"{random.getrandbits(64):016x}"
 
 
-def _report(scope: Scope, request: CurrentRequest, seconds: float) -> None:
-    route = route_of(scope)
-    method = scope["method"] if scope["method"] in _METHODS else "OTHER"
-    status = request.status or 500
-    series = _series(method, route, status)
-    series.count()
-    series.observe_seconds(seconds)
-    series.observe_queries(request.queries)
-    if route in _QUIET_ROUTES:
-        return
-    _log.info(
-        "request",
-        method=method,
-        path=scope["path"],
-        route=route,
-        status=status,
-        milliseconds=round(seconds * 1000, 2),
-        queries=request.queries,
-    )
+def _completed(headers: list[tuple[bytes, bytes]], id_header: tuple[bytes, bytes]) -> list[tuple[bytes, bytes]]:
+    for name, _ in headers:
+        if name == b"cache-control":
+            return [*headers, id_header]
+    # Nothing is kept by anyone unless its route says so.
+    return [*headers, id_header, _NO_STORE]
 
 
 class _Series(NamedTuple):
