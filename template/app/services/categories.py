@@ -19,7 +19,6 @@ _ROWS = TypeAdapter(list[CategoryRead])
 
 async def list_categories(database: Database, *, limit: int, offset: int) -> OffsetPage[CategoryRead]:
     """A page of categories by name."""
-    async with database.read() as connection:
-        rows = (await connection.execute(_PAGE, {"limit": limit + 1, "offset": offset})).mappings().all()
+    rows = await database.fetch(_PAGE, limit=limit + 1, offset=offset)
     following = next_offset(rows, limit=limit, offset=offset)
     return OffsetPage[CategoryRead](items=_ROWS.validate_python(rows[:limit]), next_offset=following)

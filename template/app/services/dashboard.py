@@ -9,7 +9,7 @@ from app.schemas.dashboard import Dashboard, OwnItem
 
 _NEWEST = 5
 
-_COUNT = select(func.count()).select_from(Item).where(Item.owner == bindparam("owner"))
+_COUNT = select(func.count().label("items")).select_from(Item).where(Item.owner == bindparam("owner"))
 _OWN = (
     select(Item.id, Item.name, Item.price_cents, Item.updated_at)
     .where(Item.owner == bindparam("owner"))
@@ -21,7 +21,6 @@ _ROWS = TypeAdapter(list[OwnItem])
 
 async def dashboard_of(database: Database, user: str) -> Dashboard:
     """What belongs to a user."""
-    async with database.read() as connection:
-        count = await connection.scalar(_COUNT, {"owner": user})
-        rows = (await connection.execute(_OWN, {"owner": user})).mappings().all()
-    return Dashboard(user=user, item_count=count or 0, newest=_ROWS.validate_python(rows))
+    [counted] = await database.fetch(_COUNT, owner=user)
+    newest = await database.fetch(_OWN, owner=user)
+    return Dashboard(user=user, item_count=counted["items"], newest=_ROWS.validate_python(newest))
