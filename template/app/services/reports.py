@@ -41,23 +41,22 @@ async def get_report(database: Database, report_id: UUID) -> ReportRead:
 
 
 async def compute_report(database: Database, report_id: UUID) -> None:
-    """Compute a report and store it. Doing it twice has one effect: a finished report stays."""
+    """Compute a report and store it. Doing it twice has one effect: a finished report stays.
+
+    When it fails, the caller tries again or calls :func:`fail_report`.
+    """
     await _set(database, report_id, status="running")
-    try:
-        async with database.read() as connection:
-            prices = [tuple(row) for row in await connection.execute(_PRICES)]
-        # Pure Python that keeps a core busy: in a thread, the event loop stays free for others.
-        result = await run_in_threadpool(_summarise, prices)
-        rows = [entry.model_dump() for entry in result]
-        await _set(database, report_id, status="done", result=rows, finished_at=utc_now())
-    except BaseException:
-        _log.exception("a report failed", report=str(report_id))
-        await fail_report(database, report_id)
-        raise
+    async with database.read() as connection:
+        prices = [tuple(row) for row in await connection.execute(_PRICES)]
+    # Pure Python that keeps a core busy: in a thread, the event loop stays free for others.
+    result = await run_in_threadpool(_summarise, prices)
+    rows = [entry.model_dump() for entry in result]
+    await _set(database, report_id, status="done", result=rows, finished_at=utc_now())
 
 
 async def fail_report(database: Database, report_id: UUID) -> None:
     """Note that a report will not be finished."""
+    _log.error("a report failed", report=str(report_id))
     await _set(database, report_id, status="failed", finished_at=utc_now())
 
 
