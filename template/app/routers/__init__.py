@@ -1,4 +1,4 @@
-"""The routes. The busiest first: a request is compared with them in this order."""
+"""The routes."""
 
 from app.routers import (
     categories,  # example
