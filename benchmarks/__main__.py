@@ -5,63 +5,96 @@ import signal
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import cores
-from benchmarks.cases import cases_with
-from benchmarks.claims import BLOCKS
-from benchmarks.figures import CPU, P99, RATE, figure_of
+from benchmarks import cores, machine, report, wrk
+from benchmarks.effort import FULL, QUICK
 from benchmarks.laboratory import laboratory
-from benchmarks.rounds import Duration, Samples, measure
+from benchmarks.record import Record, record_of
+from benchmarks.run import ROWS, expected_minutes, run
+
+_REPORT = Path(__file__).parent / "report"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks")
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--only", action="append", default=[])
-    parser.add_argument("--rounds", type=int)
-    parser.add_argument("--seconds", type=int)
-    parser.add_argument("--revision")
-    arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    duration = Duration(
-        rounds=arguments.rounds or (2 if arguments.quick else 5),
-        seconds=arguments.seconds or (1 if arguments.quick else 3),
-    )
-    outcomes = []
-    samples: Samples = {}
-    start = time.monotonic()
+    """Measure, and write or print what was found. Ends with a sentence when it cannot."""
+    arguments = _parser().parse_args()
+    if arguments.render is not None:
+        report.write(record_of(arguments.render.read_text()), arguments.output or _REPORT)
+        return
+    reason = _why_not()
+    if reason is not None:
+        sys.exit(reason)
+    # As Ctrl-C does: leave through every block, so that everything started is ended.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(1))
+    try:
+        record = _measure(arguments)
+    except KeyboardInterrupt:
+        sys.exit("Stopped.")
+    except RuntimeError as error:
+        sys.exit(f"Error: {error}")
+    print(report.summary(record))
+    whole = not arguments.quick and not arguments.only
+    directory = arguments.output or (_REPORT if whole else None)
+    if directory is not None:
+        report.write(record, directory)
+        print(f"The report is in {directory}.")
+
+
+def _measure(arguments: argparse.Namespace) -> Record:
+    rows = arguments.only or ROWS
+    effort = QUICK if arguments.quick else FULL
+    effort = replace(effort, rounds=arguments.rounds or effort.rounds, seconds=arguments.seconds or effort.seconds)
+    print(f"This takes about {expected_minutes(rows, effort):.0f} minutes.", flush=True)
+    started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as name, cores.pinned_to([cores.OTHER_CORE]):
-        Path(name).chmod(0o755)
-        with laboratory(Path(name), arguments.revision) as built:
-            cases = cases_with(built.token)
-            print(f"ready {time.monotonic() - start:.0f} s", flush=True)
-            for block in BLOCKS:
-                claims = [claim for claim in block if not arguments.only or claim.row in arguments.only]
-                claims = [claim for claim in claims if claim.row != "near" or built.has_near_cache]
-                if not claims:
-                    continue
-                names = dict.fromkeys(["raw", *(case for claim in claims for case in claim.cases)])
-                measured = measure(
-                    [cases[name] for name in names], built, duration, lambda text: print(text, flush=True)
-                )
-                samples.update(measured)
-                outcomes.extend(claim.outcome(measured) for claim in claims)
-    for outcome in outcomes:
-        print(
-            f"{outcome.row:11} {outcome.what:55} {outcome.measured:>7} {outcome.spread:>13} {outcome.least:>6} {outcome.stretch:>6} {outcome.verdict}"
-        )
-    print()
-    for name, taken in samples.items():
-        rate, cpu, p99 = figure_of(taken, RATE), figure_of(taken, CPU), figure_of(taken, P99)
-        p50, p95 = (
-            sorted(s.load.p50 for s in taken)[len(taken) // 2],
-            sorted(s.load.p95 for s in taken)[len(taken) // 2],
-        )
-        print(
-            f"{name:35} {rate.median:8.0f}/s ±{rate.spread * 50:3.0f}% cpu {cpu.median:6.0f} p50 {p50:7.1f} p95 {p95:7.1f} p99 {p99.median:7.1f} fail {sum(s.load.failures for s in taken)} sock {sum(s.load.socket_errors for s in taken)}"
-        )
-    print(f"{time.monotonic() - start:.0f} s")
+        directory = Path(name)
+        # PostgreSQL may run as another user, who has to enter.
+        directory.chmod(0o755)
+        with laboratory(directory, arguments.revision) as built:
+            _say("ready")
+            record = run(built, rows, effort, _say)
+    facts = {
+        "command": machine.command(),
+        "commit": machine.commit(arguments.revision),
+        "minutes": f"{(time.monotonic() - started) / 60:.1f}",
+        **record.facts,
+    }
+    return replace(record, facts=facts)
+
+
+def _why_not() -> str | None:
+    if sys.platform != "linux":
+        return "The benchmarks pin processes to cores and read /proc: they need Linux."
+    if not cores.are_available():
+        return "The benchmarks need the cores 0 and 1 to themselves; this process may not use both."
+    if not wrk.is_installed():
+        return "There is no wrk; install it (Debian, Ubuntu: apt-get install wrk)."
+    return None
+
+
+def _say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="Measure a rendered service beside what people use today."
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds; prints the table")
+    parser.add_argument(
+        "--only", action="append", choices=ROWS, metavar="ROW", help=f"one of {', '.join(ROWS)}; prints the table"
+    )
+    parser.add_argument("--output", type=Path, help="where to write the report (default: benchmarks/report)")
+    parser.add_argument("--revision", help="render the template of this commit (default: the work tree)")
+    parser.add_argument("--rounds", type=int, help="rounds of each block")
+    parser.add_argument("--seconds", type=int, help="seconds of each case in a round")
+    parser.add_argument(
+        "--render", type=Path, metavar="FIGURES", help="write the report of an earlier run's figures.json"
+    )
+    return parser
 
 
 if __name__ == "__main__":

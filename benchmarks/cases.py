@@ -20,6 +20,8 @@ class Case:
     server: Server
     request: Request
     connections: int = CONNECTIONS
+    counts_unanswered: bool = False
+    """Whether requests that nobody has answered count too, by callers of our own in place of wrk."""
 
 
 RAW = Server(name="raw ASGI", application=f"{_OPPONENTS}.raw:app")
@@ -34,6 +36,7 @@ NEAR = Server(name="service on Valkey, near cache", application=_SERVICE, servic
 NEAR_ALONE = Server(name="near cache alone", application=_CACHE_ALONE, service="redis", environment=_NEAR)
 UNCACHED = Server(name="service without cache", application=_SERVICE, service="none")
 BEST = Server(name="best practice", application=f"{_OPPONENTS}.best_practice:app")
+STEPS = Server(name="steps", application=f"{_OPPONENTS}.steps:app")
 TUTORIAL = Server(name="tutorial", application=f"{_OPPONENTS}.tutorial:app")
 WITH_ADDITIONS = Server(
     name="service, with the benchmarks' routes", application="benchmarks.variants.with_additions:app"
@@ -43,6 +46,10 @@ CROWDED = Server(name="service behind 100 routes", application="benchmarks.varia
 
 # The owner of a thousandth of the generated items.
 USER = "user-1"
+
+DASHBOARD_PATH = "/me/dashboard"
+NOT_MODIFIED_PATH = "/not-modified"
+"""Where the bare application sends what the service sent as its 304."""
 
 LIST = Request(path="/items?limit=20")
 ITEM = Request(path="/items/{n}", count=1_000)
@@ -62,10 +69,10 @@ FROM_MEMORY_COMPRESSED = Request(path="/benchmark/items", headers=COMPRESSED.hea
 
 def cases_with(token: str) -> dict[str, Case]:
     """All cases, by name. ``token`` is a bearer token of :data:`USER`."""
-    dashboard = Request(path="/me/dashboard", headers=(("Authorization", f"Bearer {token}"),))
+    dashboard = Request(path=DASHBOARD_PATH, headers=(("Authorization", f"Bearer {token}"),))
     cases = [
         Case(name="raw", server=RAW, request=POPULAR),
-        Case(name="raw 304", server=RAW, request=Request(path="/not-modified", status=304)),
+        Case(name="raw 304", server=RAW, request=Request(path=NOT_MODIFIED_PATH, status=304)),
         Case(name="raw dashboard", server=RAW, request=dashboard),
         Case(name="hit", server=SERVICE, request=POPULAR),
         Case(name="hit, cache alone", server=MEMORY_ALONE, request=POPULAR),
@@ -81,14 +88,19 @@ def cases_with(token: str) -> dict[str, Case]:
         Case(name="dashboard, cache alone", server=MEMORY_ALONE, request=dashboard),
         Case(name="best list", server=BEST, request=LIST),
         Case(name="list", server=SERVICE, request=LIST),
-        Case(name="best list, 300", server=BEST, request=LIST, connections=300),
-        Case(name="list, 300", server=SERVICE, request=LIST, connections=300),
         Case(name="tutorial, 8", server=TUTORIAL, request=LIST, connections=8),
         Case(name="list, 8", server=SERVICE, request=LIST, connections=8),
         Case(name="best item", server=BEST, request=ITEM),
         Case(name="item", server=SERVICE, request=ITEM),
         Case(name="best patch", server=BEST, request=PATCH),
         Case(name="patch", server=SERVICE, request=PATCH),
+        Case(name="best list, waits", server=BEST, request=LIST, counts_unanswered=True),
+        Case(name="list, waits", server=SERVICE, request=LIST, counts_unanswered=True),
+        Case(name="best list, waits of 300", server=BEST, request=LIST, connections=300, counts_unanswered=True),
+        Case(name="list, waits of 300", server=SERVICE, request=LIST, connections=300, counts_unanswered=True),
+        Case(name="columns", server=STEPS, request=Request(path="/columns?limit=20"), counts_unanswered=True),
+        Case(name="autocommit", server=STEPS, request=Request(path="/autocommit?limit=20"), counts_unanswered=True),
+        Case(name="queued", server=STEPS, request=Request(path="/queued?limit=20"), counts_unanswered=True),
         Case(name="memory list", server=WITHOUT_MIDDLEWARE, request=FROM_MEMORY),
         Case(name="memory list, middleware", server=WITH_ADDITIONS, request=FROM_MEMORY),
         Case(name="memory list, middleware, compressed", server=WITH_ADDITIONS, request=FROM_MEMORY_COMPRESSED),

@@ -1,17 +1,17 @@
 """Everything that the measurements stand on: rendered services, seeded PostgreSQL, Valkey, recorded answers."""
 
-import http.client
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks import backends, rendered, servers
-from benchmarks.cases import POPULAR, SERVICE, USER
+from benchmarks.cases import DASHBOARD_PATH, NOT_MODIFIED_PATH, POPULAR, SERVICE, USER
+from benchmarks.probe import answer_of
 from benchmarks.servers import Running, Server
 
 # Long enough for what production demands, and no secret.
@@ -36,10 +36,11 @@ class Laboratory:
         return _NEAR_SETTING in (self.services["redis"] / "app" / "config.py").read_text()
 
     @contextmanager
-    def running(self, server: Server) -> Generator[Running]:
-        """A server of the cast, started and ended."""
+    def running(self, server: Server, **environment: str) -> Generator[Running]:
+        """A server on what is there, and on what these variables say instead."""
         log = self.directory / f"{server.name}.log"
-        with servers.running(server, self.services[server.service], self.environment, log) as started:
+        variables = {**self.environment, **environment}
+        with servers.running(server, self.services[server.service], variables, log) as started:
             yield started
 
 
@@ -66,30 +67,17 @@ def laboratory(directory: Path, revision: str | None) -> Generator[Laboratory]:
         yield built
 
 
-def answer_of(port: int, path: str, headers: dict[str, str], method: str = "GET", body: str | None = None) -> dict:
-    """What a server answers once: its status, headers and body."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    try:
-        connection.request(method, path, body=body, headers={"Accept-Encoding": "identity", **headers})
-        response = connection.getresponse()
-        content = response.read().decode("latin-1")
-        kept = [
-            [name.lower(), value] for name, value in response.getheaders() if name.lower() not in ("date", "server")
-        ]
-        return {"status": response.status, "headers": kept, "body": content}
-    finally:
-        connection.close()
-
-
 def _record(port: int, token: str, target: Path) -> None:
-    popular = answer_of(port, POPULAR.path, {})
-    etag = dict(popular["headers"])["etag"]
+    etag = answer_of(port, POPULAR.path, {}).header("etag")
+    own = {"Authorization": f"Bearer {token}"}
+    answer_of(port, DASHBOARD_PATH, own)
+    # Each for the second time, so that it is a hit.
     recorded = {
-        POPULAR.path: popular,
-        "/not-modified": answer_of(port, POPULAR.path, {"If-None-Match": etag}),
-        "/me/dashboard": answer_of(port, "/me/dashboard", {"Authorization": f"Bearer {token}"}),
+        POPULAR.path: answer_of(port, POPULAR.path, {}),
+        NOT_MODIFIED_PATH: answer_of(port, POPULAR.path, {"If-None-Match": etag}),
+        DASHBOARD_PATH: answer_of(port, DASHBOARD_PATH, own),
     }
-    target.write_text(json.dumps(recorded))
+    target.write_text(json.dumps({path: asdict(answer) for path, answer in recorded.items()}))
 
 
 def _token(service: Path, environment: dict[str, str]) -> str:

@@ -34,6 +34,11 @@ def resident_bytes(pids: list[int]) -> int:
     return sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids) * _PAGE
 
 
+def waited_seconds(pids: list[int]) -> float:
+    """How long threads of these processes were ready to run and had no core: someone else had theirs."""
+    return sum(_waited_nanoseconds(pid) for pid in pids) / 1e9
+
+
 def stop(process: subprocess.Popen[bytes]) -> None:
     """Ask a process to end; kill it and its children when it does not in time."""
     family = family_of(process.pid) if process.poll() is None else []
@@ -55,6 +60,17 @@ def _ticks(pid: int) -> int:
     # The name, in parentheses, may hold spaces; user and system time are the 12th and 13th field after it.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return int(fields[11]) + int(fields[12])
+
+
+def _waited_nanoseconds(pid: int) -> int:
+    total = 0
+    for thread in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        try:
+            total += int(thread.read_text().split()[1])
+        except OSError:
+            # The thread has ended.
+            continue
+    return total
 
 
 def _is_alive(pid: int) -> bool:

@@ -32,7 +32,8 @@ def _item(number: int) -> ItemRead:
 
 _ITEMS = [_item(number) for number in range(1, 21)]
 # About 5 MB.
-_LARGE = TypeAdapter(list[ItemRead]).dump_json([_item(number) for number in range(1, 15_001)])
+_MANY_ITEMS = [_item(number) for number in range(1, 15_001)]
+_LARGE = TypeAdapter(list[ItemRead]).dump_json(_MANY_ITEMS)
 
 _SLOW = text("SELECT pg_sleep(:seconds)")
 _COUNTED = text("SELECT nextval('benchmark_queries'), pg_sleep(0.2)")
@@ -46,8 +47,14 @@ async def items_from_memory() -> list[ItemRead]:
 
 @router.get("/large")
 async def large() -> Response:
-    """5 MB of JSON."""
+    """5 MB of JSON, ready to be sent."""
     return Response(_LARGE, media_type="application/json")
+
+
+@router.get("/large/models")
+async def large_of_models() -> list[ItemRead]:
+    """The same, made from models for each request."""
+    return _MANY_ITEMS
 
 
 @router.get("/slow")
