@@ -6,14 +6,19 @@ import sys
 import tempfile
 import time
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks import cores, machine, report, wrk
 from benchmarks.effort import FULL, QUICK
 from benchmarks.laboratory import laboratory
+from benchmarks.peers import PEERS
 from benchmarks.record import Record, record_of
 from benchmarks.run import ROWS, expected_minutes, run
 
+# The packages of the group that services have no use for: for the plots, and for the synchronous opponents.
+_PACKAGES = ("matplotlib", "psycopg")
+_PEERS_ONLY = "peers"
 _REPORT = Path(__file__).parent / "report"
 
 
@@ -44,10 +49,11 @@ def main() -> None:
 
 
 def _measure(arguments: argparse.Namespace) -> Record:
-    rows = arguments.only or ROWS
+    peers = arguments.peer or ()
+    rows = [row for row in arguments.only or ROWS if row != _PEERS_ONLY]
     effort = QUICK if arguments.quick else FULL
     effort = replace(effort, rounds=arguments.rounds or effort.rounds, seconds=arguments.seconds or effort.seconds)
-    print(f"This takes about {expected_minutes(rows, effort):.0f} minutes.", flush=True)
+    print(f"This takes about {expected_minutes(rows, peers, effort):.0f} minutes.", flush=True)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as name, cores.pinned_to([cores.OTHER_CORE]):
         directory = Path(name)
@@ -55,7 +61,7 @@ def _measure(arguments: argparse.Namespace) -> Record:
         directory.chmod(0o755)
         with laboratory(directory, arguments.revision) as built:
             _say("ready")
-            record = run(built, rows, effort, _say)
+            record = run(built, rows, peers, effort, _say)
     facts = {
         "command": machine.command(),
         "commit": machine.commit(arguments.revision),
@@ -70,6 +76,8 @@ def _why_not() -> str | None:
         return "The benchmarks pin processes to cores and read /proc: they need Linux."
     if not cores.are_available():
         return "The benchmarks need the cores 0 and 1 to themselves; this process may not use both."
+    if any(find_spec(name) is None for name in _PACKAGES):
+        return "Run them with their own packages: uv run --group benchmarks python -m benchmarks"
     if not wrk.is_installed():
         return "There is no wrk; install it (Debian, Ubuntu: apt-get install wrk)."
     return None
@@ -85,7 +93,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds; prints the table")
     parser.add_argument(
-        "--only", action="append", choices=ROWS, metavar="ROW", help=f"one of {', '.join(ROWS)}; prints the table"
+        "--only",
+        action="append",
+        choices=(*ROWS, _PEERS_ONLY),
+        metavar="ROW",
+        help=f"one of {', '.join(ROWS)}, or {_PEERS_ONLY}; prints the table",
+    )
+    parser.add_argument(
+        "--peer", action="append", choices=PEERS, metavar="NAME", help=f"install and measure too: {', '.join(PEERS)}"
     )
     parser.add_argument("--output", type=Path, help="where to write the report (default: benchmarks/report)")
     parser.add_argument("--revision", help="render the template of this commit (default: the work tree)")

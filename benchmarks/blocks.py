@@ -8,6 +8,8 @@ from benchmarks.cases import Case
 from benchmarks.claims import Claim
 
 STEADY_CASE = "raw"
+WAITS = "waits"
+"""The block whose rounds are longer: a wait shows only in a round that lasts longer than it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +44,7 @@ BLOCKS = (
     Block(name="cache", claims=claims.CACHE, shown={}),
     Block(name="database", claims=claims.DATABASE, shown={}),
     Block(
-        name="waits",
+        name=WAITS,
         claims=claims.WAITS,
         shown={"steps": ("best list, waits", "columns", "autocommit", "queued", "list, waits")},
     ),

@@ -9,6 +9,7 @@ class Effort:
 
     rounds: int
     seconds: int
+    wait_seconds: int
     pool_rounds: int
     pool_seconds: int
     cold_rounds: int
@@ -22,6 +23,7 @@ class Effort:
 FULL = Effort(
     rounds=5,
     seconds=3,
+    wait_seconds=5,
     pool_rounds=3,
     pool_seconds=6,
     cold_rounds=3,
@@ -34,6 +36,7 @@ FULL = Effort(
 QUICK = Effort(
     rounds=2,
     seconds=1,
+    wait_seconds=4,
     pool_rounds=1,
     pool_seconds=4,
     cold_rounds=1,

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from benchmarks import backends, rendered, servers
@@ -34,6 +34,10 @@ class Laboratory:
     def has_near_cache(self) -> bool:
         """Whether the service on Valkey can keep hits in the process for a moment."""
         return _NEAR_SETTING in (self.services["redis"] / "app" / "config.py").read_text()
+
+    def with_service(self, name: str, directory: Path) -> "Laboratory":
+        """The same, with one more project whose server can be started."""
+        return replace(self, services={**self.services, name: directory})
 
     @contextmanager
     def running(self, server: Server, **environment: str) -> Generator[Running]:

@@ -1,10 +1,12 @@
 """Plots of a record, as small SVG files."""
 
 from collections.abc import Sequence
+from math import ceil, floor, log10
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.figures import CaseFigures
@@ -29,7 +31,7 @@ _STEPS = (
     ("waits", "columns", "columns, not entities"),
     ("waits", "autocommit", "AUTOCOMMIT, built once"),
     ("waits", "queued", "fair queue"),
-    ("waits", "list, waits", "the service's list"),
+    ("waits", "list, waits", "the service's list, as served"),
     ("cache", "hit", "cached hit, as served"),
     ("cache", "hit, cache alone", "cached hit, cache alone"),
     ("cache", "304, cache alone", "304, cache alone"),
@@ -91,19 +93,30 @@ def _draw_bars(bars: Sequence[Bar], path: Path) -> None:
     left.barh(places, [rate for _, rate, _ in bars], color=_BAR, height=0.6)
     left.set_yticks(places, [label for label, _, _ in bars])
     left.invert_yaxis()
-    left.set_xscale("log")
-    left.set_xlim(right=max(rate for _, rate, _ in bars) * 3)
+    rates = [max(rate, 1.0) for _, rate, _ in bars]
+    _scale(left, min(rates), 3 * max(rates))
     left.set_xlabel("requests/s")
     for place, (_, rate, _) in zip(places, bars, strict=True):
         left.text(rate * 1.1, place, f"{rate:,.0f}", va="center")
     for percentile, color, marker in _PERCENTILES:
-        times = [max(found[percentile], 0.01) for _, _, found in bars]
-        right.plot(times, places, marker, color=color, label=percentile, markersize=5)
-    right.set_xscale("log")
+        right.plot(
+            [found[percentile] for _, _, found in bars], places, marker, color=color, label=percentile, markersize=5
+        )
+    times = [found[percentile] for _, _, found in bars for percentile, _, _ in _PERCENTILES]
+    _scale(right, max(min(times), 0.1), max(times))
     right.set_xlabel("milliseconds")
     right.grid(axis="x", alpha=0.3)
     right.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(_PERCENTILES), frameon=False)
     _save(figure, path)
+
+
+def _scale(axes: Axes, least: float, most: float) -> None:
+    """A logarithmic scale over whole powers of ten, with plain numbers."""
+    powers = range(floor(log10(least)), ceil(log10(most)) + 1)
+    axes.set_xscale("log")
+    axes.set_xlim(10.0 ** powers[0], 10.0 ** powers[-1])
+    axes.set_xticks([10.0**power for power in powers], [f"{10.0**power:,.10g}" for power in powers])
+    axes.minorticks_off()
 
 
 def _draw_concurrency(levels: dict[str, list[dict[str, float]]], path: Path) -> None:
@@ -117,6 +130,8 @@ def _draw_concurrency(levels: dict[str, list[dict[str, float]]], path: Path) -> 
     axes.set_xticks(connections, [str(number) for number in connections])
     axes.set_xlabel("connections")
     axes.set_ylabel("p99, milliseconds")
+    axes.yaxis.set_major_formatter("{x:,.10g}")
+    axes.minorticks_off()
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
     _save(figure, path)

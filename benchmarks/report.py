@@ -1,9 +1,9 @@
 """The report: a record as Markdown, with its plots beside it."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import plots
 from benchmarks.figures import CaseFigures, Figure
 from benchmarks.outcome import Outcome, Verdict
 from benchmarks.record import Record
@@ -22,6 +22,9 @@ requests too that were not answered when a round ended. Rows with several worker
 
 def write(record: Record, directory: Path) -> None:
     """Write ``README.md``, the plots and the figures into a directory."""
+    # Here, so that the tables do without matplotlib.
+    from benchmarks import plots
+
     directory.mkdir(parents=True, exist_ok=True)
     drawn = plots.draw(record, directory)
     (directory / "README.md").write_text(markdown(record, drawn))
@@ -36,6 +39,7 @@ def markdown(record: Record, drawn: Sequence[tuple[str, str]]) -> str:
         f"`{facts['command']}` on {facts['date']}, commit {facts['commit']}, {facts['minutes']} minutes.",
         _noise(record.noise),
         "## Goals",
+        _score(record.outcomes),
         _table(
             ("row", "what", "measured", "range", "at least", "stretch", ""),
             [_outcome(outcome) for outcome in record.outcomes],
@@ -63,7 +67,15 @@ def summary(record: Record) -> str:
     rows = [_outcome(outcome) for outcome in record.outcomes]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))] if rows else []
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([*lines, *record.remarks, _noise(record.noise)])
+    return "\n".join([*lines, _score(record.outcomes), *record.remarks, _noise(record.noise)])
+
+
+def _score(outcomes: Sequence[Outcome]) -> str:
+    counts = Counter(outcome.verdict for outcome in outcomes)
+    return (
+        f"{counts[Verdict.STRETCH]} goals with their stretch and {counts[Verdict.REACHED]} more are reached, "
+        f"{counts[Verdict.MISSED]} are missed."
+    )
 
 
 def _noise(noise: Sequence[str]) -> str:

@@ -51,6 +51,13 @@ def measure(
     return samples
 
 
+def check(cases: Sequence[Case], laboratory: Laboratory) -> None:
+    """Start the servers of the cases, ask each case once, and end them again. Raises as :func:`measure` does."""
+    with ExitStack() as stack:
+        for case in cases:
+            _prepared(case, stack.enter_context(laboratory.running(case.server)))
+
+
 def _measure_once(case: Case, server: Running, seconds: int) -> Sample:
     request = _prepared(case, server)
     pids = server.pids

@@ -30,7 +30,11 @@ class Server:
     application: str
     """As ``app.main:app``."""
     service: str = "memory"
-    """The cache backend of that service."""
+    """The name of that service: its cache backend, or a peer."""
+    python: str = sys.executable
+    """The interpreter of the environment that it is installed in."""
+    flags: Sequence[str] = ()
+    """What uvicorn needs to know to find the application."""
     environment: Mapping[str, str] = field(default_factory=dict)
     workers: int = 1
     cores: Sequence[int] = (SERVER_CORE,)
@@ -58,7 +62,17 @@ def running(server: Server, service: Path, environment: Mapping[str, str], log: 
     """
     port = free_port()
     command = [
-        *(sys.executable, "-m", "uvicorn", server.application, "--host", "127.0.0.1", "--port", str(port)),
+        *(
+            server.python,
+            "-m",
+            "uvicorn",
+            server.application,
+            *server.flags,
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+        ),
         *("--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"),
         *("--backlog", "2048", "--workers", str(server.workers)),
     ]
