@@ -73,8 +73,8 @@ def summary(record: Record) -> str:
 def _score(outcomes: Sequence[Outcome]) -> str:
     counts = Counter(outcome.verdict for outcome in outcomes)
     return (
-        f"{counts[Verdict.STRETCH]} goals with their stretch and {counts[Verdict.REACHED]} more are reached, "
-        f"{counts[Verdict.MISSED]} are missed."
+        f"Goals reached with their stretch: {counts[Verdict.STRETCH]}; reached: {counts[Verdict.REACHED]}; "
+        f"missed: {counts[Verdict.MISSED]}."
     )
 
 

@@ -37,7 +37,7 @@ def run(laboratory: Laboratory, effort: Effort) -> Findings:
             none.outcome("concurrency", f"{what}: errors", errors, measured=str(errors)),
             Outcome(
                 row="concurrency",
-                what="the same for the best practice: levels with such a wait; errors",
+                what=f"{what}, best practice: levels with such a wait; errors",
                 measured=f"{_stalls(best)} of {len(best)}; {_errors(best)}",
             ),
             Outcome(

@@ -56,12 +56,12 @@ def _findings(naive: list[Load], planned: list[Load]) -> Findings:
             Goal(least=5, stretch=7).outcome("pool", f"{what}: useful requests/s", rates, measured=f"{rates:.2f}"),
             Goal(least=0, less_is_better=True).outcome(
                 "pool",
-                f"the same: failures ({naive_failures} with naive pools)",
+                f"{_CALLERS} callers, 9 workers, planned pools: failures ({naive_failures} with naive ones)",
                 failures,
                 measured=str(failures),
             ),
             Goal(least=0.3, stretch=0.15, less_is_better=True).outcome(
-                "pool", "the same: p99", waits, measured=f"{waits:.2f}"
+                "pool", f"{what}: p99", waits, measured=f"{waits:.2f}"
             ),
         ],
         figures={"naive": _figures(naive), "planned": _figures(planned)},

@@ -4,4 +4,4 @@ from app.caching.response_cache import ResponseCache
 from app.main import app as service
 from benchmarks.variants.layers import layer_of
 
-app = layer_of(service.asgi, ResponseCache)
+app = layer_of(service, ResponseCache)
