@@ -1,0 +1,80 @@
+"""Processes that are started here: read from /proc, ended by their id, waited for within a bound."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+_STOP_SECONDS = 10
+_TICKS = os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def family_of(pid: int) -> list[int]:
+    """A process and all that descend from it."""
+    found = [pid]
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            children = task.read_text().split()
+        except OSError:
+            continue
+        for child in children:
+            found.extend(family_of(int(child)))
+    return found
+
+
+def cpu_seconds(pids: list[int]) -> float:
+    """User and system time that processes have used so far."""
+    return sum(_ticks(pid) for pid in pids) / _TICKS
+
+
+def resident_bytes(pids: list[int]) -> int:
+    """Memory that processes hold (RSS)."""
+    return sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids) * _PAGE
+
+
+def waited_seconds(pids: list[int]) -> float:
+    """How long threads of these processes were ready to run and had no core: someone else had theirs."""
+    return sum(_waited_nanoseconds(pid) for pid in pids) / 1e9
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Ask a process to end; kill it and its children when it does not in time."""
+    family = family_of(process.pid) if process.poll() is None else []
+    process.terminate()
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(_STOP_SECONDS)
+    deadline = time.monotonic() + _STOP_SECONDS
+    while any(_is_alive(pid) for pid in family) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    for pid in family:
+        if _is_alive(pid):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _ticks(pid: int) -> int:
+    # The name, in parentheses, may hold spaces; user and system time are the 12th and 13th field after it.
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def _waited_nanoseconds(pid: int) -> int:
+    total = 0
+    for thread in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        try:
+            total += int(thread.read_text().split()[1])
+        except OSError:
+            # The thread has ended.
+            continue
+    return total
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
