@@ -1,6 +1,5 @@
 """The table of routes answers as the router alone does."""
 
-import httpx2
 import pytest
 from fastapi import APIRouter, FastAPI, WebSocket
 from fastapi.responses import PlainTextResponse
@@ -55,7 +54,7 @@ def _api() -> FastAPI:
 
 async def _answer(app: ASGIApp, method: str, path: str) -> tuple[int, str, str | None]:
     async with client_of(app) as client:
-        response: httpx2.Response = await client.request(method, path)
+        response = await client.request(method, path)
     return response.status_code, response.text, response.headers.get("Allow")
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from datetime import UTC, datetime, timedelta
 
 import httpx2
 import pytest
@@ -60,6 +61,15 @@ async def test_a_request_is_one_line_of_json(
     assert line["path"] == "/nowhere"
     assert line["status"] == 404
     assert isinstance(line["milliseconds"], float)
+    assert datetime.now(UTC) - datetime.fromisoformat(str(line["timestamp"])) < timedelta(minutes=1)
+
+
+async def test_a_path_with_odd_characters_is_logged_as_it_is(
+    client: httpx2.AsyncClient, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    await client.get("/%22%5C%0A%7B%C3%A9")
+    [line] = [line for line in await _lines(capfdbinary) if line["event"] == "request"]
+    assert line["path"] == '/"\\\n{é'
 
 
 @pytest.mark.usefixtures("routes")

@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.caching.policy import CachedRoutes
-from app.caching.representation import Capture, send_representation
+from app.caching.representation import Capture, response_of
 
 # Larger bodies are passed on as they come, without an ETag.
 _BODY_LIMIT = 1024 * 1024
@@ -37,4 +37,5 @@ class HttpCache:
         if representation is not None:
             conditions = [value for name, value in scope["headers"] if name == b"if-none-match"]
             if_none_match = b", ".join(conditions) if conditions else None
-            await send_representation(representation, scope, send, if_none_match=if_none_match)
+            for message in response_of(representation, method=scope["method"], if_none_match=if_none_match):
+                await send(message)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from starlette.types import Message, Scope, Send
+from starlette.types import Message, Send
 
 from app.caching.policy import CachePolicy
 from app.caching.validators import etag_of, is_not_modified
@@ -99,21 +99,23 @@ class Capture:
             await self._send({"type": "http.response.body", "body": body, "more_body": not self._is_complete})
 
 
-async def send_representation(
-    representation: Representation, scope: Scope, send: Send, *, if_none_match: bytes | None, age: float | None = None
-) -> None:
-    """Answer 200, or 304 when the caller has this representation already; HEAD gets no body.
+def response_of(
+    representation: Representation, *, method: str, if_none_match: bytes | None, age: float | None = None
+) -> tuple[Message, Message]:
+    """The two messages of a 200, or of a 304 when the caller has this representation already.
 
-    ``age`` is how long it has been kept, in seconds.
+    HEAD gets no body. ``age`` is how long the representation has been kept, in seconds.
     """
+    status, headers, body = 200, representation.headers, representation.body
     if if_none_match is not None and is_not_modified(
         etag=representation.etag, if_none_match=if_none_match.decode("latin-1")
     ):
         status, headers, body = 304, representation.not_modified_headers, b""
-    else:
-        status, headers = 200, representation.headers
-        body = b"" if scope["method"] == "HEAD" else representation.body
+    elif method == "HEAD":
+        body = b""
     if age is not None:
-        headers = (*headers, (b"age", str(max(0, int(age))).encode()))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+        headers = (*headers, (b"age", b"%d" % max(0, age)))
+    return (
+        {"type": "http.response.start", "status": status, "headers": headers},
+        {"type": "http.response.body", "body": body},
+    )

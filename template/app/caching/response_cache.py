@@ -15,10 +15,9 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.caching.policy import CachedRoute, CachedRoutes
-from app.caching.representation import send_representation
 from app.caching.request import LONGEST_KEY, directives_of, key_of, read_headers
 from app.caching.single_flight import Miss
-from app.caching.store import Entry, Store, StoreUnavailableError, Versions
+from app.caching.store import Store, StoreUnavailableError
 from app.telemetry import metrics
 
 _log = structlog.get_logger()
@@ -58,20 +57,20 @@ class ResponseCache:
             await self._app(scope, receive, send)
             return
         scope["route_path"] = route.path
-        await self._answer(route, scope, receive, send)
-
-    async def _answer(self, route: CachedRoute, scope: Scope, receive: Receive, send: Send) -> None:
         headers = read_headers(scope, route.policy.reads)
         directives = directives_of(headers.get(b"cache-control", b""))
         key = self._key(scope, route, headers)
         if key is None or directives.no_store:
-            _count(route, "bypass")
+            _counter(route.path, "bypass")()
             await self._app(scope, receive, send)
             return
-        entry, versions = await self._load(key, route)
+        try:
+            entry, versions = await self._store.load(key, route.policy.tags)
+        except StoreUnavailableError:
+            entry = versions = None
         now = time()
         if entry is None or not directives.accept(age=now - entry.stored_at, freshness=entry.fresh_until - now):
-            _count(route, "miss")
+            _counter(route.path, "miss")()
             if directives.only_if_cached:
                 await _send_not_kept(send)
                 return
@@ -79,13 +78,13 @@ class ResponseCache:
             await self._app(scope, receive, send)
             return
         if entry.fresh_until > now:
-            _count(route, "hit")
+            _counter(route.path, "hit")()
         else:
-            _count(route, "stale")
+            _counter(route.path, "stale")()
             self._refresh(Miss(key, route, versions, headers), scope)
-        form = entry.form(headers.get(b"accept-encoding", b""))
-        if_none_match = headers.get(b"if-none-match")
-        await send_representation(form, scope, send, if_none_match=if_none_match, age=now - entry.stored_at)
+        start, body = entry.response(scope["method"], headers, age=now - entry.stored_at)
+        await send(start)
+        await send(body)
 
     def _key(self, scope: Scope, route: CachedRoute, headers: dict[bytes, bytes]) -> str | None:
         policy = route.policy
@@ -95,12 +94,6 @@ class ResponseCache:
         if identity is None or len(path) + len(query) + sum(map(len, varying)) > LONGEST_KEY:
             return None
         return key_of(route.path, path, query, identity, varying)
-
-    async def _load(self, key: str, route: CachedRoute) -> tuple[Entry | None, Versions | None]:
-        try:
-            return await self._store.load(key, route.policy.tags)
-        except StoreUnavailableError:
-            return None, None
 
     def _refresh(self, miss: Miss, scope: Scope) -> None:
         if miss.key in self._refreshing:
@@ -131,10 +124,6 @@ class ResponseCache:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _count(route: CachedRoute, result: str) -> None:
-    _counter(route.path, result)()
 
 
 # To find a counter by its labels takes longer than to add to it.

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.caching.encoding import encoded_forms
 from app.caching.policy import CachedRoute
-from app.caching.representation import Capture, send_representation
+from app.caching.representation import Capture
 from app.caching.store import Entry, Store, StoreUnavailableError, Versions
 
 _log = structlog.get_logger()
@@ -67,9 +67,8 @@ class SingleFlight:
             return
         entry = await self._entry(miss, scope, receive, send)
         if entry is not None:
-            form = entry.form(miss.headers.get(b"accept-encoding", b""))
-            if_none_match = miss.headers.get(b"if-none-match")
-            await send_representation(form, scope, send, if_none_match=if_none_match, age=time() - entry.stored_at)
+            for message in entry.response(scope["method"], miss.headers, age=time() - entry.stored_at):
+                await send(message)
 
     async def _entry(self, miss: Miss, scope: Scope, receive: Receive, send: Send) -> Entry | None:
         """The response as it is now; None when the application has answered through ``send`` itself."""

@@ -1,13 +1,14 @@
 """What a store of cached responses offers, and what it keeps."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import structlog
+from starlette.types import Message
 
 from app.caching.encoding import accepted_encodings
-from app.caching.representation import Representation
+from app.caching.representation import Representation, response_of
 
 _log = structlog.get_logger()
 
@@ -33,9 +34,11 @@ class Entry:
     stale_until: float
     """Until then it may be served while a new one is computed."""
 
-    def form(self, accept_encoding: bytes) -> Representation:
-        """The encoding that a caller likes best."""
-        return next(self.forms[encoding] for encoding in accepted_encodings(accept_encoding) if encoding in self.forms)
+    def response(self, method: str, headers: Mapping[bytes, bytes], *, age: float) -> tuple[Message, Message]:
+        """The messages that answer a request with these headers; ``age`` is in seconds."""
+        accepted = accepted_encodings(headers.get(b"accept-encoding", b""))
+        form = next(self.forms[encoding] for encoding in accepted if encoding in self.forms)
+        return response_of(form, method=method, if_none_match=headers.get(b"if-none-match"), age=age)
 
     @property
     def size(self) -> int:

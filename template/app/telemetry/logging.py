@@ -9,6 +9,8 @@ import io
 import logging
 import sys
 from datetime import UTC, datetime
+from functools import lru_cache
+from time import time
 from typing import Any
 
 import structlog
@@ -42,8 +44,7 @@ def configure_logging(settings: Settings) -> None:
 class RequestLog:
     """The line that each request writes.
 
-    In JSON it is put together here: it costs as much as a cached answer, and structlog's way would
-    cost three times that.
+    In JSON it is put together by hand: structlog's way costs as much as a cached answer.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -51,14 +52,36 @@ class RequestLog:
         self._is_json = settings.log_format == "json"
         self._logger = structlog.get_logger()
 
-    def write(self, fields: dict[str, object]) -> None:
+    def write(
+        self, *, request_id: str, method: str, path: str, route: str, status: int, milliseconds: float, queries: int
+    ) -> None:
         """Write the line of the current request."""
         if not self._is_json:
-            self._logger.info("request", **fields)
+            fields = {"method": method, "path": path, "route": route, "status": status, "queries": queries}
+            self._logger.info("request", **fields, milliseconds=round(milliseconds, 2))
         elif self._is_on:
-            fields.update(event="request", level="info", timestamp=datetime.now(UTC).isoformat())
-            _output.write(to_json(fields) + b"\n")
+            line = (
+                f'{{"event":"request","level":"info","timestamp":"{_timestamp(time())}","request_id":"{request_id}",'
+                f'"method":"{method}","path":{_quoted(path)},"route":{_quoted(route)},"status":{status},'
+                f'"milliseconds":{milliseconds:.2f},"queries":{queries}}}\n'
+            )
+            _output.write(line.encode())
             _output.flush()
+
+
+def _timestamp(now: float) -> str:
+    second = int(now)
+    return f"{_whole_second(second)}.{int((now - second) * 1_000_000):06}Z"
+
+
+@lru_cache(maxsize=2)
+def _whole_second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+@lru_cache(maxsize=1024)
+def _quoted(text: str) -> str:
+    return to_json(text).decode()
 
 
 class _Output(io.BufferedWriter):

@@ -76,15 +76,13 @@ class Telemetry:
             series.observe_queries(request.queries)
         if route not in _QUIET_ROUTES:
             self._request_log.write(
-                {
-                    "request_id": request.request_id,
-                    "method": method,
-                    "path": scope["path"],
-                    "route": route,
-                    "status": status,
-                    "milliseconds": round(seconds * 1000, 2),
-                    "queries": request.queries,
-                }
+                request_id=request.request_id,
+                method=method,
+                path=scope["path"],
+                route=route,
+                status=status,
+                milliseconds=seconds * 1000,
+                queries=request.queries,
             )
 
 
