@@ -1,9 +1,9 @@
 """The longest that a request may take."""
 
-import asyncio
-
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.timeouts import SharedTimeout
 
 _log = structlog.get_logger()
 
@@ -23,7 +23,7 @@ class Deadline:
 
     def __init__(self, app: ASGIApp, *, seconds: float) -> None:
         self._app = app
-        self._seconds = seconds
+        self._timeout = SharedTimeout(seconds)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -35,17 +35,16 @@ class Deadline:
             nonlocal has_started
             has_started = True
             await send(message)
-            is_last = message["type"] == "http.response.body" and not message.get("more_body", False)
-            if is_last and not deadline.expired():
-                deadline.reschedule(None)
+            if message["type"] == "http.response.body" and not message.get("more_body", False):
+                self._timeout.lift(deadline)
 
         try:
-            async with asyncio.timeout(self._seconds) as deadline:
+            async with self._timeout.begin() as deadline:
                 await self._app(scope, receive, send_in_time)
         except TimeoutError:
             if not deadline.expired():
                 raise
-            _log.warning("request timed out", seconds=self._seconds)
+            _log.warning("request timed out", seconds=self._timeout.seconds)
             if not has_started:
                 await send({"type": "http.response.start", "status": 503, "headers": _HEADERS})
                 await send({"type": "http.response.body", "body": _TIMED_OUT})

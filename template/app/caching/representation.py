@@ -113,9 +113,8 @@ def response_of(
         status, headers, body = 304, representation.not_modified_headers, b""
     elif method == "HEAD":
         body = b""
-    if age is not None:
-        headers = (*headers, (b"age", b"%d" % max(0, age)))
+    ages = () if age is None else ((b"age", b"%d" % max(0, age)),)
     return (
-        {"type": "http.response.start", "status": status, "headers": headers},
+        {"type": "http.response.start", "status": status, "headers": [*headers, *ages]},
         {"type": "http.response.body", "body": body},
     )

@@ -1,0 +1,46 @@
+"""Timeouts of one length for many requests at a time."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+
+class SharedTimeout:
+    """``asyncio.timeout`` with one timer for all who run: on uvloop, one for each costs 20 microseconds and more.
+
+    They run out in the order in which they began, so the oldest is the only one to wait for.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._ends: dict[asyncio.Timeout, float] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncGenerator[asyncio.Timeout]:
+        """Raises ``TimeoutError`` when the block takes longer."""
+        loop = asyncio.get_running_loop()
+        timeout = asyncio.timeout(None)
+        self._ends[timeout] = loop.time() + self.seconds
+        if self._timer is None:
+            self._timer = loop.call_later(self.seconds, self._end_overdue)
+        try:
+            async with timeout:
+                yield timeout
+        finally:
+            self.lift(timeout)
+
+    def lift(self, timeout: asyncio.Timeout) -> None:
+        """Let the rest of a block take as long as it wants."""
+        self._ends.pop(timeout, None)
+
+    def _end_overdue(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        self._timer = None
+        for timeout, end in list(self._ends.items()):
+            if end > now:
+                self._timer = loop.call_at(end, self._end_overdue)
+                return
+            self.lift(timeout)
+            timeout.reschedule(now)
