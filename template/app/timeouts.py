@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from time import monotonic
 
 
 class SharedTimeout:
@@ -19,11 +20,10 @@ class SharedTimeout:
     @asynccontextmanager
     async def begin(self) -> AsyncGenerator[asyncio.Timeout]:
         """Raises ``TimeoutError`` when the block takes longer."""
-        loop = asyncio.get_running_loop()
-        timeout = asyncio.timeout(None)
-        self._ends[timeout] = loop.time() + self.seconds
+        timeout = asyncio.Timeout(None)
+        self._ends[timeout] = monotonic() + self.seconds
         if self._timer is None:
-            self._timer = loop.call_later(self.seconds, self._end_overdue)
+            self._timer = asyncio.get_running_loop().call_later(self.seconds, self._end_overdue)
         try:
             async with timeout:
                 yield timeout
@@ -35,12 +35,12 @@ class SharedTimeout:
         self._ends.pop(timeout, None)
 
     def _end_overdue(self) -> None:
-        loop = asyncio.get_running_loop()
-        now = loop.time()
+        loop, now = asyncio.get_running_loop(), monotonic()
         self._timer = None
-        for timeout, end in list(self._ends.items()):
+        while self._ends:
+            timeout, end = next(iter(self._ends.items()))
             if end > now:
-                self._timer = loop.call_at(end, self._end_overdue)
+                self._timer = loop.call_later(end - now, self._end_overdue)
                 return
             self.lift(timeout)
-            timeout.reschedule(now)
+            timeout.reschedule(loop.time())

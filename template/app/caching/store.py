@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 import structlog
 from starlette.types import Message
 
-from app.caching.encoding import accepted_encodings
+from app.caching.encoding import IDENTITY, accepted_encodings
 from app.caching.representation import Representation, response_of
 
 _log = structlog.get_logger()
@@ -36,8 +36,11 @@ class Entry:
 
     def response(self, method: str, headers: Mapping[bytes, bytes], *, age: float) -> tuple[Message, Message]:
         """The messages that answer a request with these headers; ``age`` is in seconds."""
-        accepted = accepted_encodings(headers.get(b"accept-encoding", b""))
-        form = next(self.forms[encoding] for encoding in accepted if encoding in self.forms)
+        form = self.forms[IDENTITY]
+        for encoding in accepted_encodings(headers.get(b"accept-encoding", b"")):
+            if encoding in self.forms:
+                form = self.forms[encoding]
+                break
         return response_of(form, method=method, if_none_match=headers.get(b"if-none-match"), age=age)
 
     @property

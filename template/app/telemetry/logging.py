@@ -90,14 +90,15 @@ class _Output(io.BufferedWriter):
     _is_waiting = False
 
     def flush(self) -> None:
+        if self._is_waiting:
+            return
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             super().flush()
             return
-        if not self._is_waiting:
-            self._is_waiting = True
-            loop.call_soon(self._flush_now)
+        self._is_waiting = True
+        loop.call_soon(self._flush_now)
 
     def _flush_now(self) -> None:
         self._is_waiting = False
