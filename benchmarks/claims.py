@@ -66,6 +66,8 @@ CACHE = (
     *_both("near", "near hit ÷ raw, as served", "near hit", "raw", None),
     *_both("compressed", "compressed hit ÷ plain hit", "compressed hit", "hit", Goal(least=0.9, stretch=0.98)),
     *_both("uncached", "hit ÷ no cache", "hit", "no cache", Goal(least=30, stretch=50)),
+    # What the goal was set from: the usual read, which the service's own uncached one is no longer.
+    *_both("uncached", "hit ÷ best practice's uncached list", "hit", "best list", None),
     *_both("dashboard", "dashboard hit ÷ raw, cache alone", "dashboard, cache alone", "raw dashboard", _DASHBOARD),
     *_both("dashboard", "dashboard hit ÷ raw, as served", "dashboard", "raw dashboard", _DASHBOARD),
 )

@@ -12,4 +12,4 @@ def json_response(content: object, *, status_code: int = 200, headers: Mapping[s
     From a return annotation FastAPI validates once more what a service has just validated. On a busy
     route, return this, and name the model as ``response_model``, for the documentation.
     """
-    return Response(to_json(content), status_code, headers, "application/json")
+    return Response(to_json(content, inf_nan_mode="null"), status_code, headers, "application/json")
