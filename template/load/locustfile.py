@@ -1,20 +1,33 @@
 """A mixed and uneven load: most callers want the same few things, some change them.
 
-Seed the database and start the service first; the command is in README.md.
+``python -m load.measure`` starts the service, puts this load on it and writes a report.
 """
 
 import random
+import sys
 import time
 from http import HTTPStatus
 
-from locust import FastHttpUser, between, task
+import httpx2
+from locust import FastHttpUser, between, events, task
 from locust.contrib.fasthttp import FastResponse
+from locust.env import Environment
 
 from app.config import load_settings
 from app.security import issue_token
 
 _SETTINGS = load_settings()
 _REPORT_SECONDS = 30
+
+
+@events.init.add_listener
+def refuse_an_empty_database(environment: Environment, **_: object) -> None:
+    """Empty pages are fast, and say nothing."""
+    response = httpx2.get(f"{environment.host or Caller.host}/items", timeout=30, trust_env=False)
+    if response.status_code != HTTPStatus.OK:
+        sys.exit(f"GET /items answered {response.status_code}; has the database been migrated?")
+    if not response.json()["items"]:
+        sys.exit("There are no items to ask for; make some: python -m load.seed --items 10000")
 
 
 class Caller(FastHttpUser):
