@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from starlette.types import Message, Scope, Send
+from starlette.types import Message, Send
 
 from app.caching.policy import CachePolicy
 from app.caching.validators import etag_of, is_not_modified
@@ -99,10 +99,19 @@ class Capture:
             await self._send({"type": "http.response.body", "body": body, "more_body": not self._is_complete})
 
 
+def without_body(send: Send) -> Send:
+    """For HEAD: the answer of a GET, whatever it is, and nothing after its headers."""
+
+    async def send_headers(message: Message) -> None:
+        await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+    return send_headers
+
+
 async def send_representation(
-    representation: Representation, scope: Scope, send: Send, *, if_none_match: bytes | None, age: float | None = None
+    representation: Representation, send: Send, *, if_none_match: bytes | None, age: float | None = None
 ) -> None:
-    """Answer 200, or 304 when the caller has this representation already; HEAD gets no body.
+    """Answer 200, or 304 when the caller has this representation already.
 
     ``age`` is how long it has been kept, in seconds.
     """
@@ -111,8 +120,7 @@ async def send_representation(
     ):
         status, headers, body = 304, representation.not_modified_headers, b""
     else:
-        status, headers = 200, representation.headers
-        body = b"" if scope["method"] == "HEAD" else representation.body
+        status, headers, body = 200, representation.headers, representation.body
     if age is not None:
         headers = (*headers, (b"age", str(max(0, int(age))).encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})

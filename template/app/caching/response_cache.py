@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.caching.policy import CachedRoute, CachedRoutes
-from app.caching.representation import send_representation
+from app.caching.representation import send_representation, without_body
 from app.caching.request import LONGEST_KEY, directives_of, key_of, read_headers
 from app.caching.single_flight import Miss
 from app.caching.store import Entry, Store, StoreUnavailableError, Versions
@@ -58,6 +58,9 @@ class ResponseCache:
             await self._app(scope, receive, send)
             return
         scope["route_path"] = route.path
+        if scope["method"] == "HEAD":
+            # The routes know GET alone.
+            scope, send = {**scope, "method": "GET"}, without_body(send)
         await self._answer(route, scope, receive, send)
 
     async def _answer(self, route: CachedRoute, scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,7 +88,7 @@ class ResponseCache:
             self._refresh(Miss(key, route, versions, headers), scope)
         form = entry.form(headers.get(b"accept-encoding", b""))
         if_none_match = headers.get(b"if-none-match")
-        await send_representation(form, scope, send, if_none_match=if_none_match, age=now - entry.stored_at)
+        await send_representation(form, send, if_none_match=if_none_match, age=now - entry.stored_at)
 
     def _key(self, scope: Scope, route: CachedRoute, headers: dict[bytes, bytes]) -> str | None:
         policy = route.policy
@@ -105,7 +108,7 @@ class ResponseCache:
     def _refresh(self, miss: Miss, scope: Scope) -> None:
         if miss.key in self._refreshing:
             return
-        task = asyncio.create_task(self._compute_in_background(miss, {**scope, "method": "GET"}))
+        task = asyncio.create_task(self._compute_in_background(miss, dict(scope)))
         self._refreshing[miss.key] = task
         task.add_done_callback(lambda _: self._refreshing.pop(miss.key, None))
 

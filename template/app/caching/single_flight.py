@@ -69,7 +69,7 @@ class SingleFlight:
         if entry is not None:
             form = entry.form(miss.headers.get(b"accept-encoding", b""))
             if_none_match = miss.headers.get(b"if-none-match")
-            await send_representation(form, scope, send, if_none_match=if_none_match, age=time() - entry.stored_at)
+            await send_representation(form, send, if_none_match=if_none_match, age=time() - entry.stored_at)
 
     async def _entry(self, miss: Miss, scope: Scope, receive: Receive, send: Send) -> Entry | None:
         """The response as it is now; None when the application has answered through ``send`` itself."""
@@ -169,4 +169,4 @@ def _unconditional(scope: Scope) -> Scope:
     """The same request for the whole, unencoded body, so that what is kept serves everyone."""
     dropped = (b"accept-encoding", b"if-none-match", b"if-modified-since", b"range")
     headers = [(name, value) for name, value in scope["headers"] if name not in dropped]
-    return {**scope, "method": "GET", "headers": headers}
+    return {**scope, "headers": headers}
