@@ -73,19 +73,24 @@ class ResponseCache:
             return
         entry, versions = await self._load(key, route)
         now = time()
-        if entry is None or not directives.accept(age=now - entry.stored_at, freshness=entry.fresh_until - now):
+        if (
+            entry is None
+            or entry.stale_until <= now
+            or not directives.accept(age=now - entry.stored_at, freshness=entry.fresh_until - now)
+        ):
             _count(route, "miss")
             if directives.only_if_cached:
                 await _send_not_kept(send)
                 return
-            Miss(key, route, versions, headers).put_into(scope)
+            refused_at = 0 if entry is None else entry.stored_at
+            Miss(key, route, versions, headers, refused_at).put_into(scope)
             await self._app(scope, receive, send)
             return
         if entry.fresh_until > now:
             _count(route, "hit")
         else:
             _count(route, "stale")
-            self._refresh(Miss(key, route, versions, headers), scope)
+            self._refresh(Miss(key, route, versions, headers, entry.stored_at), scope)
         form = entry.form(headers.get(b"accept-encoding", b""))
         if_none_match = headers.get(b"if-none-match")
         await send_representation(form, send, if_none_match=if_none_match, age=now - entry.stored_at)

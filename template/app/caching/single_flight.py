@@ -35,6 +35,8 @@ class Miss(NamedTuple):
     """The versions of the route's tags; None when the store cannot be reached."""
     headers: dict[bytes, bytes]
     """What the request says about encodings and conditions."""
+    refused_at: float = 0
+    """When the response was stored that is there and will not do; 0 when none is there."""
 
     def put_into(self, scope: Scope) -> None:
         """Let :class:`SingleFlight` answer this request."""
@@ -136,13 +138,12 @@ class SingleFlight:
         return Entry(forms, miss.versions or (), now, fresh_until, fresh_until + policy.stale_while_revalidate)
 
     async def _wait_for_another_process(self, miss: Miss) -> Entry | None:
-        began = time()
         try:
             async with asyncio.timeout(self._lock_timeout):
                 while True:
                     await asyncio.sleep(_POLL_SECONDS)
                     entry, _ = await self._store.load(miss.key, miss.route.policy.tags)
-                    if entry is not None and entry.stored_at >= began:
+                    if entry is not None and entry.stored_at > miss.refused_at:
                         return entry
                     token = await self._store.acquire(miss.key, seconds=self._lock_timeout)
                     if token is not None:

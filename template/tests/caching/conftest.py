@@ -1,7 +1,9 @@
 """Fixtures: a service with cached routes, and a clock that the tests put forward."""
 
+import asyncio
 import sys
 from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from time import time
 
 import httpx2
@@ -46,5 +48,15 @@ def source() -> Source:
 async def client(service: Service, source: Source) -> AsyncGenerator[httpx2.AsyncClient]:
     """A client of a service with cached routes of its own."""
     service.api.include_router(routes_of(source))
-    async with client_of(cache_in_front_of(service, service.resources.store)) as client:
+    async with waiting_for_tasks(), client_of(cache_in_front_of(service, service.resources.store)) as client:
         yield client
+
+
+@asynccontextmanager
+async def waiting_for_tasks() -> AsyncGenerator[None]:
+    """Wait at the end for what was begun within, so that nothing uses what is closed next."""
+    before = asyncio.all_tasks()
+    yield
+    begun = asyncio.all_tasks() - before - {asyncio.current_task()}
+    async with asyncio.timeout(10):
+        await asyncio.gather(*begun, return_exceptions=True)
