@@ -305,7 +305,7 @@ def _client(service: Service, run: Callable[[], Awaitable[object]], *, deadline:
 
 
 async def _until_active(database: Database, pid: int) -> None:
-    query = text("SELECT count(*) FROM pg_stat_activity WHERE pid = :pid AND query LIKE '%pg_sleep%'")
+    query = text("SELECT count(*) FROM pg_stat_activity WHERE pid = :pid AND wait_event = 'PgSleep'")
     async with asyncio.timeout(10), database.read() as connection:
         while not await connection.scalar(query, {"pid": pid}):
             pass
