@@ -121,7 +121,9 @@ async def send_representation(
         status, headers, body = 304, representation.not_modified_headers, b""
     else:
         status, headers, body = 200, representation.headers, representation.body
+    # A list of this response's own: middleware outside adds to it.
+    sent = list(headers)
     if age is not None:
-        headers = (*headers, (b"age", str(max(0, int(age))).encode()))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+        sent.append((b"age", str(max(0, int(age))).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": sent})
     await send({"type": "http.response.body", "body": body})
