@@ -1,4 +1,4 @@
-"""A way to the database server that tests can cut, freeze and mend, without touching the server."""
+"""A way to a server that tests can cut, freeze and mend, without touching the server."""
 
 import asyncio
 from types import TracebackType

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 import httpx2
 import pytest
 from fastapi import APIRouter, HTTPException
+from starlette_compress import CompressMiddleware
 
 from app.caching import cached
 from app.caching.http_cache import HttpCache
@@ -24,6 +25,11 @@ async def client(service: Service) -> AsyncGenerator[httpx2.AsyncClient]:
     async def public() -> str:
         return "the same each time"
 
+    @router.get("/long")
+    @cached(expire=60, private=False)
+    async def long() -> str:
+        return "x" * 10_000
+
     @router.get("/failing")
     @cached(expire=60, private=False)
     async def failing() -> str:
@@ -35,7 +41,7 @@ async def client(service: Service) -> AsyncGenerator[httpx2.AsyncClient]:
         return user
 
     service.api.include_router(router)
-    async with client_of(HttpCache(service.api, routes=service.api.routes)) as client:
+    async with client_of(CompressMiddleware(HttpCache(service.api, routes=service.api.routes))) as client:
         yield client
 
 
@@ -63,6 +69,15 @@ async def test_head_has_the_headers_of_get_and_no_body(client: httpx2.AsyncClien
     assert response.status_code == 200
     assert response.content == b""
     assert response.headers["Content-Length"] == str(len('"the same each time"'))
+
+
+async def test_a_compressed_response_has_the_etag_of_its_body(client: httpx2.AsyncClient) -> None:
+    plain = await client.get("/long", headers={"Accept-Encoding": "identity"})
+    packed = await client.get("/long", headers={"Accept-Encoding": "gzip"})
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert packed.headers["ETag"] == plain.headers["ETag"]
+    assert packed.json() == plain.json()
+    assert (await client.head("/long", headers={"Accept-Encoding": "gzip"})).status_code == 200
 
 
 async def test_an_error_is_not_to_be_kept(client: httpx2.AsyncClient) -> None:

@@ -70,5 +70,10 @@ class TagVersions:
         self._latest += 1
         self._versions.update(dict.fromkeys(tags, self._latest))
         if len(self._versions) > _MOST_TAGS:
-            self._versions.clear()
-            self._version_of_others = self._latest
+            self.renew_all()
+
+    def renew_all(self) -> None:
+        """Give every tag a version that none had before."""
+        self._latest += 1
+        self._versions.clear()
+        self._version_of_others = self._latest

@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.caching.policy import CachedRoutes
-from app.caching.representation import Capture, response_of
+from app.caching.representation import Capture, response_of, without_body
 
 # Larger bodies are passed on as they come, without an ETag.
 _BODY_LIMIT = 1024 * 1024
@@ -31,11 +31,14 @@ class HttpCache:
             await self._app(scope, receive, send)
             return
         scope["route_path"] = route.path
+        if scope["method"] == "HEAD":
+            # The routes know GET alone.
+            scope, send = {**scope, "method": "GET"}, without_body(send)
         capture = Capture(send, route.policy, body_limit=_BODY_LIMIT)
-        await self._app({**scope, "method": "GET"}, receive, capture)
+        await self._app(scope, receive, capture)
         representation = capture.representation()
         if representation is not None:
             conditions = [value for name, value in scope["headers"] if name == b"if-none-match"]
             if_none_match = b", ".join(conditions) if conditions else None
-            for message in response_of(representation, method=scope["method"], if_none_match=if_none_match):
+            for message in response_of(representation, if_none_match=if_none_match):
                 await send(message)

@@ -60,12 +60,18 @@ class NearStore:
         return loaded
 
     async def save(self, key: str, entry: Entry) -> None:
-        self._copies.remove(key)
-        await self._shared.save(key, entry)
+        try:
+            await self._shared.save(key, entry)
+        finally:
+            # Now: until then another request may have taken a copy of the one before.
+            self._copies.remove(key)
 
     async def invalidate(self, tags: Sequence[str]) -> None:
-        self._tags.renew(tags)
-        await self._shared.invalidate(tags)
+        try:
+            await self._shared.invalidate(tags)
+        finally:
+            # Now: until then the shared store has the entries of before, and they may be copied.
+            self._tags.renew(tags)
 
     async def acquire(self, key: str, *, seconds: float) -> str | None:
         return await self._shared.acquire(key, seconds=seconds)
@@ -90,6 +96,9 @@ class NearStore:
                 async for tags in self._shared.invalidations():
                     self._is_listening = True
                     self._tags.renew(tags)
+                    if not tags:
+                        self._tags.renew_all()
+                        self._copies.clear()
             except StoreUnavailableError as error:
                 _log.warning("invalidations of other processes are not heard", error=str(error))
             finally:

@@ -99,21 +99,29 @@ class Capture:
             await self._send({"type": "http.response.body", "body": body, "more_body": not self._is_complete})
 
 
+def without_body(send: Send) -> Send:
+    """For HEAD: the answer of a GET, whatever it is, and nothing after its headers."""
+
+    async def send_headers(message: Message) -> None:
+        await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+    return send_headers
+
+
 def response_of(
-    representation: Representation, *, method: str, if_none_match: bytes | None, age: float | None = None
+    representation: Representation, *, if_none_match: bytes | None, age: float | None = None
 ) -> tuple[Message, Message]:
     """The two messages of a 200, or of a 304 when the caller has this representation already.
 
-    HEAD gets no body. ``age`` is how long the representation has been kept, in seconds.
+    ``age`` is how long the representation has been kept, in seconds.
     """
     status, headers, body = 200, representation.headers, representation.body
     if if_none_match is not None and is_not_modified(
         etag=representation.etag, if_none_match=if_none_match.decode("latin-1")
     ):
         status, headers, body = 304, representation.not_modified_headers, b""
-    elif method == "HEAD":
-        body = b""
     ages = () if age is None else ((b"age", b"%d" % max(0, age)),)
+    # A list of this response's own: middleware outside adds to it.
     return (
         {"type": "http.response.start", "status": status, "headers": [*headers, *ages]},
         {"type": "http.response.body", "body": body},

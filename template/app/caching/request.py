@@ -29,7 +29,9 @@ class Directives(NamedTuple):
 
     def accept(self, *, age: float, freshness: float) -> bool:
         """Whether a kept response of this age will do, which stays fresh for ``freshness`` seconds."""
-        return (self.max_age is None or age < self.max_age) and (not self.min_fresh or freshness >= self.min_fresh)
+        if self.max_age is not None and not (age < self.max_age and freshness > 0):
+            return False
+        return not self.min_fresh or freshness >= self.min_fresh
 
 
 # Per process, and small: clients send few different headers.

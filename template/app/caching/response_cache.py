@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.caching.policy import CachedRoute, CachedRoutes
+from app.caching.representation import without_body
 from app.caching.request import LONGEST_KEY, directives_of, key_of, read_headers
 from app.caching.single_flight import Miss
 from app.caching.store import Store, StoreUnavailableError
@@ -57,6 +58,9 @@ class ResponseCache:
             await self._app(scope, receive, send)
             return
         scope["route_path"] = route.path
+        if scope["method"] == "HEAD":
+            # The routes know GET alone.
+            scope, send = {**scope, "method": "GET"}, without_body(send)
         headers = read_headers(scope, route.policy.reads)
         directives = directives_of(headers.get(b"cache-control", b""))
         key = self._key(scope, route, headers)
@@ -69,20 +73,25 @@ class ResponseCache:
         except StoreUnavailableError:
             entry = versions = None
         now = time()
-        if entry is None or not directives.accept(age=now - entry.stored_at, freshness=entry.fresh_until - now):
+        if (
+            entry is None
+            or entry.stale_until <= now
+            or not directives.accept(age=now - entry.stored_at, freshness=entry.fresh_until - now)
+        ):
             _counter(route.path, "miss")()
             if directives.only_if_cached:
                 await _send_not_kept(send)
                 return
-            Miss(key, route, versions, headers).put_into(scope)
+            refused_at = 0 if entry is None else entry.stored_at
+            Miss(key, route, versions, headers, refused_at).put_into(scope)
             await self._app(scope, receive, send)
             return
         if entry.fresh_until > now:
             _counter(route.path, "hit")()
         else:
             _counter(route.path, "stale")()
-            self._refresh(Miss(key, route, versions, headers), scope)
-        start, body = entry.response(scope["method"], headers, age=now - entry.stored_at)
+            self._refresh(Miss(key, route, versions, headers, entry.stored_at), scope)
+        start, body = entry.response(headers, age=now - entry.stored_at)
         await send(start)
         await send(body)
 
@@ -98,7 +107,7 @@ class ResponseCache:
     def _refresh(self, miss: Miss, scope: Scope) -> None:
         if miss.key in self._refreshing:
             return
-        task = asyncio.create_task(self._compute_in_background(miss, {**scope, "method": "GET"}))
+        task = asyncio.create_task(self._compute_in_background(miss, dict(scope)))
         self._refreshing[miss.key] = task
         task.add_done_callback(lambda _: self._refreshing.pop(miss.key, None))
 

@@ -35,6 +35,8 @@ class Miss(NamedTuple):
     """The versions of the route's tags; None when the store cannot be reached."""
     headers: dict[bytes, bytes]
     """What the request says about encodings and conditions."""
+    refused_at: float = 0
+    """When the response was stored that is there and will not do; 0 when none is there."""
 
     def put_into(self, scope: Scope) -> None:
         """Let :class:`SingleFlight` answer this request."""
@@ -67,7 +69,7 @@ class SingleFlight:
             return
         entry = await self._entry(miss, scope, receive, send)
         if entry is not None:
-            for message in entry.response(scope["method"], miss.headers, age=time() - entry.stored_at):
+            for message in entry.response(miss.headers, age=time() - entry.stored_at):
                 await send(message)
 
     async def _entry(self, miss: Miss, scope: Scope, receive: Receive, send: Send) -> Entry | None:
@@ -135,13 +137,12 @@ class SingleFlight:
         return Entry(forms, miss.versions or (), now, fresh_until, fresh_until + policy.stale_while_revalidate)
 
     async def _wait_for_another_process(self, miss: Miss) -> Entry | None:
-        began = time()
         try:
             async with asyncio.timeout(self._lock_timeout):
                 while True:
                     await asyncio.sleep(_POLL_SECONDS)
                     entry, _ = await self._store.load(miss.key, miss.route.policy.tags)
-                    if entry is not None and entry.stored_at >= began:
+                    if entry is not None and entry.stored_at > miss.refused_at:
                         return entry
                     token = await self._store.acquire(miss.key, seconds=self._lock_timeout)
                     if token is not None:
@@ -168,4 +169,4 @@ def _unconditional(scope: Scope) -> Scope:
     """The same request for the whole, unencoded body, so that what is kept serves everyone."""
     dropped = (b"accept-encoding", b"if-none-match", b"if-modified-since", b"range")
     headers = [(name, value) for name, value in scope["headers"] if name not in dropped]
-    return {**scope, "method": "GET", "headers": headers}
+    return {**scope, "headers": headers}

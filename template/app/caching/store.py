@@ -34,14 +34,14 @@ class Entry:
     stale_until: float
     """Until then it may be served while a new one is computed."""
 
-    def response(self, method: str, headers: Mapping[bytes, bytes], *, age: float) -> tuple[Message, Message]:
+    def response(self, headers: Mapping[bytes, bytes], *, age: float) -> tuple[Message, Message]:
         """The messages that answer a request with these headers; ``age`` is in seconds."""
         form = self.forms[IDENTITY]
         for encoding in accepted_encodings(headers.get(b"accept-encoding", b"")):
             if encoding in self.forms:
                 form = self.forms[encoding]
                 break
-        return response_of(form, method=method, if_none_match=headers.get(b"if-none-match"), age=age)
+        return response_of(form, if_none_match=headers.get(b"if-none-match"), age=age)
 
     @property
     def size(self) -> int:
