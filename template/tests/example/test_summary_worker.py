@@ -29,20 +29,27 @@ async def worker(settings: Settings, tmp_path: Path) -> AsyncGenerator[None]:
         "TASK_CONCURRENCY": "1",
         "GRACE_PERIOD": "10",
     }
-    with (tmp_path / "log").open("wb") as output:
-        command = [sys.executable, "-m", "app.tasks"]
-        environment = {**os.environ, **facts}
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
+    log = tmp_path / "log"
+    process = await asyncio.to_thread(_start, facts, log)
     try:
         yield
     finally:
         process.terminate()
-        assert await asyncio.to_thread(process.wait, 30) == 0, (tmp_path / "log").read_text()
+        assert await asyncio.to_thread(process.wait, 30) == 0, log.read_text()
+
+
+def _start(facts: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+    with log.open("wb") as output:
+        command = [sys.executable, "-m", "app.tasks"]
+        return subprocess.Popen(command, cwd=ROOT, env={**os.environ, **facts}, stdout=output, stderr=output)
 
 
 async def _becomes(number: int, database: Database) -> None:
     async with asyncio.timeout(30):
-        while sum(entry.items for entry in await largest_categories(database, limit=100)) != number:
+        while True:
+            summaries = await largest_categories(database, limit=100)
+            if sum(entry.items for entry in summaries) == number:
+                return
             await asyncio.sleep(0.05)
 
 
