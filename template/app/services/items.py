@@ -18,7 +18,7 @@ from app.schemas.item import ItemCreate, ItemRead, ItemUpdate
 
 # The most items of one export, and how many are read at a time.
 EXPORT_MAX = 100_000
-EXPORT_PAGE = 500
+EXPORT_PAGE = 200
 
 # Statements are built once. They select columns, not entities: nothing to track, nothing to load later.
 _COLUMNS = (
