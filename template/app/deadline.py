@@ -18,7 +18,8 @@ _HEADERS = (
 class Deadline:
     """ASGI middleware: answers 503 for the application when it takes longer than ``seconds``.
 
-    Work that a response leaves for afterwards has bounds of its own.
+    A response that has begun by then, such as a long export, is cut off where it is, and the connection
+    is closed. Work that a response leaves for afterwards has bounds of its own.
     """
 
     def __init__(self, app: ASGIApp, *, seconds: float) -> None:

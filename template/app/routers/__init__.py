@@ -6,6 +6,7 @@ from app.routers import (
     health,
     items,  # example
     reports,  # example
+    summaries,  # example
 )
 
 ROUTERS = (
@@ -13,5 +14,6 @@ ROUTERS = (
     dashboard.router,  # example
     categories.router,  # example
     reports.router,  # example
+    summaries.router,  # example
     health.router,
 )

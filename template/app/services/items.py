@@ -1,6 +1,6 @@
 """Items: read by column with their category in the same statement, written one row at a time."""
 
-from collections.abc import Collection
+from collections.abc import AsyncGenerator, Collection
 from functools import lru_cache
 from typing import Any
 
@@ -15,6 +15,10 @@ from app.models import Category, Item
 from app.models.base import utc_now
 from app.pagination import Page, encode_cursor
 from app.schemas.item import ItemCreate, ItemRead, ItemUpdate
+
+# The most items of one export, and how many are read at a time.
+EXPORT_MAX = 100_000
+EXPORT_PAGE = 200
 
 # Statements are built once. They select columns, not entities: nothing to track, nothing to load later.
 _COLUMNS = (
@@ -34,6 +38,7 @@ _CATEGORY_NAME = select(Category.name).where(Category.id == Item.category_id).sc
 _NEWEST = _ITEMS.order_by(Item.id.desc()).limit(bindparam("limit"))
 _NEWEST_AFTER = _NEWEST.where(Item.id < bindparam("after"))
 _POPULAR = _ITEMS.order_by(Item.popularity.desc(), Item.id.desc()).limit(bindparam("limit"))
+_EXPORT = _ITEMS.where(Item.id > bindparam("after")).order_by(Item.id).limit(bindparam("limit"))
 _ONE = _ITEMS.where(Item.id == bindparam("item_id"))
 _VERSION = select(Item.version).where(Item.id == bindparam("item_id"))
 
@@ -54,6 +59,23 @@ async def popular_items(database: Database, *, limit: int) -> list[ItemRead]:
     """The items with the highest popularity."""
     rows = await database.fetch(_POPULAR, limit=limit)
     return _LIST.validate_python([_with_category(row) for row in rows])
+
+
+async def export_items(database: Database, *, after: int) -> AsyncGenerator[list[ItemRead]]:
+    """Pages of all items behind an identifier, oldest first: ``EXPORT_MAX`` of them at most.
+
+    No connection is held from one page to the next, so each page is as of its own moment.
+    """
+    left = EXPORT_MAX
+    while left:
+        limit = min(EXPORT_PAGE, left)
+        rows = await database.fetch(_EXPORT, after=after, limit=limit)
+        if rows:
+            yield _LIST.validate_python([_with_category(row) for row in rows])
+        if len(rows) < limit:
+            return
+        after = rows[-1]["id"]
+        left -= limit
 
 
 async def get_item(database: Database, item_id: int) -> ItemRead:

@@ -19,6 +19,10 @@ def main() -> None:
             # Workers do not need to know each other.
             "--without-gossip",
             "--without-mingle",
+            # Each worker starts the periodic tasks, which find nothing to do when another has done it.  # example
+            "--beat",  # example
+            # Keeps its times in memory, and so needs no file.  # example
+            "--scheduler=celery.beat:Scheduler",  # example
         ]
     )
 

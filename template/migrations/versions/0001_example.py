@@ -44,9 +44,18 @@ def upgrade() -> None:
         sa.Column("created_at", Timestamp, nullable=False),
         sa.Column("finished_at", Timestamp, nullable=True),
     )
+    op.create_table(
+        "category_summaries",
+        sa.Column("category_id", Identifier(), sa.ForeignKey("categories.id", ondelete="CASCADE"), primary_key=True),
+        sa.Column("items", Identifier(), nullable=False),
+        sa.Column("min_price_cents", Identifier(), nullable=True),
+        sa.Column("average_price_cents", Identifier(), nullable=True),
+        sa.Column("refreshed_at", Timestamp, nullable=False),
+    )
+    op.create_index("ix_category_summaries_items_category_id", "category_summaries", ["items", "category_id"])
 
 
 def downgrade() -> None:
     """Drop the tables."""
-    for table in ("reports", "items", "categories"):
+    for table in ("category_summaries", "reports", "items", "categories"):
         op.drop_table(table)

@@ -13,6 +13,7 @@ from app.caching.store import Store
 from app.dependencies import CurrentUser
 from app.main import Service
 from app.security import caller_of
+from app.slicing import Slicing
 
 BODY_LIMIT = 100_000
 
@@ -42,7 +43,7 @@ class Source:
 def cache_in_front_of(service: Service, store: Store, *, lock_timeout: float = 5) -> ResponseCache:
     """The cache of one process, on a store of its own or a shared one."""
     return ResponseCache(
-        SingleFlight(service.api, store=store, body_limit=BODY_LIMIT, lock_timeout=lock_timeout),
+        SingleFlight(Slicing(service.api), store=store, body_limit=BODY_LIMIT, lock_timeout=lock_timeout),
         routes=service.api.routes,
         store=store,
         identify=lambda authorization: caller_of(authorization, service.resources.settings),

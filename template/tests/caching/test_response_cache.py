@@ -7,6 +7,7 @@ import pytest
 
 from app.caching.request import LONGEST_KEY
 from app.config import Settings
+from app.slicing import SLICE
 from tests.caching.cached_routes import Source
 from tests.caching.conftest import Clock
 from tests.conftest import authorization
@@ -18,6 +19,13 @@ async def test_a_second_request_is_answered_from_the_cache(client: httpx2.AsyncC
     assert first.json() == second.json()
     assert source.calls == 1
     assert second.headers["Cache-Control"] == "public, max-age=60"
+
+
+async def test_a_large_body_is_kept_whole(client: httpx2.AsyncClient, source: Source) -> None:
+    source.body = "x" * (SLICE + 1_000)
+    first, second = await client.get("/public"), await client.get("/public")
+    assert first.content == second.content == f'"1 {source.body}"'.encode()
+    assert source.calls == 1
 
 
 async def test_a_caller_is_told_how_old_a_response_is(client: httpx2.AsyncClient, clock: Clock) -> None:

@@ -23,6 +23,8 @@ def _statements() -> float:
         (f"/items?limit={PAGE_SIZE_MAX}", 1),
         (f"/items/popular?limit={PAGE_SIZE_MAX}", 1),
         ("/categories", 1),
+        (f"/categories/summaries?limit={PAGE_SIZE_MAX}", 1),
+        ("/items/export", 1),
         ("/me/dashboard", 2),
         ("/health/live", 0),
         ("/health/ready", 1),
