@@ -27,7 +27,7 @@ _COMPRESS_IN_THREAD = 128 * 1024
 async def encoded_forms(representation: Representation) -> dict[str, Representation]:
     """The representation in each encoding that makes it smaller; always holds ``identity``."""
     body = representation.body
-    headers = [header for header in representation.headers if header[0] != b"content-length"]
+    headers = [header for header in representation.headers if header[0] not in (b"content-length", b"etag")]
     content_type = next((value for name, value in headers if name == b"content-type"), b"")
     if len(body) < _MINIMUM_SIZE or not content_type.startswith((b"application/json", b"text/")):
         return {IDENTITY: representation}
@@ -38,8 +38,10 @@ async def encoded_forms(representation: Representation) -> dict[str, Representat
     forms = {IDENTITY: representation}
     for encoding, encoded in compressed.items():
         if len(encoded) < len(body):
-            encoded_headers = (*headers, (b"content-encoding", encoding.encode()))
-            forms[encoding] = represent(encoded, representation.etag, encoded_headers)
+            # A tag of its own: a shared cache must not take a 304 for one as the word for another.
+            etag = f'{representation.etag[:-1]}-{encoding}"'
+            encoded_headers = (*headers, (b"content-encoding", encoding.encode()), (b"etag", etag.encode()))
+            forms[encoding] = represent(encoded, etag, encoded_headers)
     return forms
 
 

@@ -6,6 +6,7 @@ client's or the CDN's copy is fresh.
 
 from collections.abc import Sequence
 
+from starlette.datastructures import Headers
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -38,7 +39,7 @@ class HttpCache:
         await self._app(scope, receive, capture)
         representation = capture.representation()
         if representation is not None:
-            conditions = [value for name, value in scope["headers"] if name == b"if-none-match"]
-            if_none_match = b", ".join(conditions) if conditions else None
+            conditions = Headers(scope=scope).getlist("if-none-match")
+            if_none_match = ", ".join(conditions).encode("latin-1") if conditions else None
             for message in response_of(representation, if_none_match=if_none_match):
                 await send(message)

@@ -9,7 +9,7 @@ _ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
 
 
 def etag_of(body: bytes) -> str:
-    """A weak validator of a body: the same for each of its encodings, and in each process."""
+    """A weak validator of a body, the same in each process."""
     return f'W/"{blake2b(body, digest_size=12).hexdigest()}"'
 
 

@@ -175,11 +175,22 @@ async def test_each_caller_gets_an_encoding_that_it_accepts(
     async with client.stream("GET", "/public", headers={"Accept-Encoding": encoding}) as response:
         raw = b"".join([chunk async for chunk in response.aiter_raw()])
     assert response.headers["Content-Encoding"] == encoding
-    assert response.headers["ETag"] == plain.headers["ETag"]
     assert len(raw) < 200
     if encoding == "gzip":
         assert gzip.decompress(raw) == plain.content
     assert source.calls == 1
+
+
+async def test_each_encoding_has_a_tag_of_its_own(client: httpx2.AsyncClient) -> None:
+    plain = await client.get("/public", headers={"Accept-Encoding": "identity"})
+    compressed = await client.get("/public", headers={"Accept-Encoding": "gzip"})
+    tags = plain.headers["ETag"], compressed.headers["ETag"]
+    for encoding, own, other in (("identity", *tags), ("gzip", *reversed(tags))):
+        headers = {"Accept-Encoding": encoding, "If-None-Match": other}
+        assert (await client.get("/public", headers=headers)).status_code == 200
+        headers["If-None-Match"] = own
+        unchanged = await client.get("/public", headers=headers)
+        assert (unchanged.status_code, unchanged.headers["ETag"]) == (304, own)
 
 
 async def test_an_encoding_with_weight_zero_is_not_used(client: httpx2.AsyncClient) -> None:
