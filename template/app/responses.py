@@ -39,4 +39,4 @@ async def _lines(first: Entries, others: AsyncGenerator[Entries]) -> AsyncGenera
 
 
 def _page(entries: Entries) -> bytes:
-    return b"".join([to_json(entry) + b"\n" for entry in entries])
+    return b"".join([to_json(entry, inf_nan_mode="null") + b"\n" for entry in entries])
