@@ -20,9 +20,9 @@ FOREIGN_WORDS = {
     ("worker_strategy", "gunicorn"): r"uvicorn",
     ("task_queue", "none"): r"celery|broker",
     ("task_queue", "celery-redis"): r"BackgroundTasks",
-    ("cache_backend", "memory"): r"RedisStore|redis_url",
-    ("cache_backend", "redis"): r"MemoryStore|cache_memory_bytes",
-    ("cache_backend", "none"): r"ResponseCache|RedisStore|MemoryStore|\binvalidat",
+    ("cache_backend", "memory"): r"RedisStore|NearStore|redis_url|cache_near",
+    ("cache_backend", "redis"): r"MemoryStore",
+    ("cache_backend", "none"): r"ResponseCache|RedisStore|NearStore|MemoryStore|cache_(memory|body)_bytes|invalidation",
 }
 GENERATOR_WORDS = r"paceline|jinja|cookiecutter|\bquestionnaire\b|\btemplate option\b"
 # The formula knows every database; the answers are copier's own.

@@ -41,6 +41,12 @@ def configure_logging(settings: Settings) -> None:
     root.setLevel(settings.log_level)
 
 
+_LINE = (
+    '{"event":"request","level":"info","timestamp":"%s","request_id":"%s","method":"%s","path":%s,"route":%s,'
+    '"status":%d,"milliseconds":%.2f,"queries":%d}\n'
+)
+
+
 class RequestLog:
     """The line that each request writes.
 
@@ -60,11 +66,8 @@ class RequestLog:
             fields = {"method": method, "path": path, "route": route, "status": status, "queries": queries}
             self._logger.info("request", **fields, milliseconds=round(milliseconds, 2))
         elif self._is_on:
-            line = (
-                f'{{"event":"request","level":"info","timestamp":"{_timestamp(time())}","request_id":"{request_id}",'
-                f'"method":"{method}","path":{_quoted(path)},"route":{_quoted(route)},"status":{status},'
-                f'"milliseconds":{milliseconds:.2f},"queries":{queries}}}\n'
-            )
+            timestamp, quoted_path, quoted_route = _timestamp(time()), _quoted(path), _quoted(route)
+            line = _LINE % (timestamp, request_id, method, quoted_path, quoted_route, status, milliseconds, queries)
             _output.write(line.encode())
             _output.flush()
 
