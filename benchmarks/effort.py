@@ -23,7 +23,7 @@ class Effort:
 FULL = Effort(
     rounds=5,
     seconds=3,
-    wait_seconds=5,
+    wait_seconds=4,
     pool_rounds=3,
     pool_seconds=6,
     cold_rounds=3,

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import wrk
+from benchmarks import processes, wrk
 from benchmarks.rendered import ROOT
 
 _PACKAGES = ("uvicorn", "uvloop", "httptools", "fastapi", "starlette", "pydantic", "sqlalchemy", "asyncpg", "redis")
@@ -58,23 +58,45 @@ def load_average() -> str:
     return " ".join(Path("/proc/loadavg").read_text().split()[:3])
 
 
-class Theft:
-    """How much of the processor the host gives to others, from now on."""
+class Disturbance:
+    """What others do on this machine, and its host with it, from now on."""
 
     def __init__(self) -> None:
         self._started = time.monotonic()
-        self._stolen = _stolen_seconds()
+        self._busy, self._stolen = _busy_seconds(), _stolen_seconds()
+        self._own = _own_seconds()
 
     @property
-    def share(self) -> float:
-        """Of the time of all cores."""
-        passed = (time.monotonic() - self._started) * (os.cpu_count() or 1)
-        return (_stolen_seconds() - self._stolen) / max(passed, 1e-9)
+    def others(self) -> float:
+        """The share of all cores' time that processes have used which were not started here."""
+        return max(0.0, _busy_seconds() - self._busy - (_own_seconds() - self._own)) / self._time
+
+    @property
+    def stolen(self) -> float:
+        """The share of all cores' time that the host gave to other machines."""
+        return (_stolen_seconds() - self._stolen) / self._time
+
+    @property
+    def _time(self) -> float:
+        return max(time.monotonic() - self._started, 1e-9) * (os.cpu_count() or 1)
+
+
+def _own_seconds() -> float:
+    return processes.cpu_seconds_with_the_ended(processes.family_of(os.getpid()))
+
+
+def _busy_seconds() -> float:
+    user, nice, system, _, _, interrupts, soft_interrupts, *_ = _processor_times()
+    return user + nice + system + interrupts + soft_interrupts
 
 
 def _stolen_seconds() -> float:
-    fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()
-    return int(fields[8]) / os.sysconf("SC_CLK_TCK")
+    return _processor_times()[7]
+
+
+def _processor_times() -> list[float]:
+    fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+    return [int(field) / os.sysconf("SC_CLK_TCK") for field in fields]
 
 
 def _git(*arguments: str) -> str:

@@ -26,7 +26,12 @@ def family_of(pid: int) -> list[int]:
 
 def cpu_seconds(pids: list[int]) -> float:
     """User and system time that processes have used so far."""
-    return sum(_ticks(pid) for pid in pids) / _TICKS
+    return sum(sum(_ticks(pid)[:2]) for pid in pids) / _TICKS
+
+
+def cpu_seconds_with_the_ended(pids: list[int]) -> float:
+    """The same with the time of children that have ended."""
+    return sum(sum(_ticks(pid)) for pid in pids) / _TICKS
 
 
 def resident_bytes(pids: list[int]) -> int:
@@ -37,6 +42,11 @@ def resident_bytes(pids: list[int]) -> int:
 def waited_seconds(pids: list[int]) -> float:
     """How long threads of these processes were ready to run and had no core: someone else had theirs."""
     return sum(_waited_nanoseconds(pid) for pid in pids) / 1e9
+
+
+def wanted_seconds(pids: list[int]) -> float:
+    """The time that processes have run, or would have if a core had been free."""
+    return cpu_seconds(pids) + waited_seconds(pids)
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
@@ -56,10 +66,14 @@ def stop(process: subprocess.Popen[bytes]) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def _ticks(pid: int) -> int:
-    # The name, in parentheses, may hold spaces; user and system time are the 12th and 13th field after it.
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return int(fields[11]) + int(fields[12])
+def _ticks(pid: int) -> list[int]:
+    """User and system time, its own and that of its ended children; nothing when it has ended itself."""
+    try:
+        # The name, in parentheses, may hold spaces; the times are the 12th to 15th field after it.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
+    return [int(field) for field in fields[11:15]]
 
 
 def _waited_nanoseconds(pid: int) -> int:

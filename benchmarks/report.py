@@ -80,8 +80,9 @@ def _score(outcomes: Sequence[Outcome]) -> str:
 
 def _noise(noise: Sequence[str]) -> str:
     if not noise:
-        return "The machine was calm: the bare server's figures were steady."
-    return "**The machine was too noisy** for the absolute figures, and perhaps for ratios: " + " ".join(noise)
+        return "The machine was calm: the bare server was steady, and nobody else at work."
+    lines = ["**The machine was too noisy** for absolute figures, and perhaps for ratios:", ""]
+    return "\n".join([*lines, *(f"- {sentence}" for sentence in noise)])
 
 
 def _outcome(outcome: Outcome) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ ROWS = tuple(dict.fromkeys([*(row for block in BLOCKS for row in block.rows), *E
 # The bare server does the same in each round: what its figures differ by is the machine's doing.
 _NOISY_SPREAD = 0.2
 _NOISY_WAIT = 0.05
+_NOISY_OTHERS = 0.1
 _NOISY_THEFT = 0.02
 
 Say = Callable[[str], None]
@@ -61,7 +62,6 @@ def _block_seconds(block: Block, known: Mapping[str, Case], effort: Effort) -> f
 
 def run(laboratory: Laboratory, rows: Collection[str], peers: Collection[str], effort: Effort, say: Say) -> Record:
     """Measure these rows and peers. What fails is reported, and the others go on."""
-    theft = machine.Theft()
     facts = machine.description() | machine.software() | _servers(laboratory)
     findings = _Findings()
     known = cases_with(laboratory.token)
@@ -73,6 +73,7 @@ def run(laboratory: Laboratory, rows: Collection[str], peers: Collection[str], e
     for row, experiment in EXPERIMENTS.items():
         if row in rows:
             say(row)
+            disturbance = machine.Disturbance()
             try:
                 found = experiment(laboratory, effort)
             except (RuntimeError, OSError) as error:
@@ -80,10 +81,9 @@ def run(laboratory: Laboratory, rows: Collection[str], peers: Collection[str], e
                 continue
             findings.outcomes.extend(found.outcomes)
             findings.experiments[row] = found.figures
+            findings.noise.extend(_noise_of_others(row, disturbance))
     if peers:
         _measure_peers(peers, known, laboratory, effort, findings, say)
-    if theft.share > _NOISY_THEFT:
-        findings.noise.append(f"The host gave {theft.share:.0%} of this machine's time to others.")
     return Record(
         facts=facts,
         outcomes=findings.outcomes,
@@ -131,6 +131,7 @@ def _measure_block(
     cases = block.cases(known)
     if not cases:
         return
+    disturbance = machine.Disturbance()
     try:
         samples = measure(
             cases,
@@ -144,7 +145,8 @@ def _measure_block(
         return
     findings.outcomes.extend(claim.outcome(samples) for claim in block.claims)
     findings.cases[block.name] = {name: figures_of(taken) for name, taken in samples.items()}
-    findings.noise.extend(_noise(block.name, findings.cases[block.name][STEADY_CASE]))
+    findings.noise.extend(_noise_of_others(block.name, disturbance))
+    findings.noise.extend(_unsteadiness(block.name, findings.cases[block.name][STEADY_CASE]))
 
 
 def _give_up(rows: Sequence[str], error: Exception, findings: _Findings) -> None:
@@ -153,18 +155,21 @@ def _give_up(rows: Sequence[str], error: Exception, findings: _Findings) -> None
     )
 
 
-def _noise(block: str, steady: CaseFigures) -> list[str]:
+def _noise_of_others(part: str, disturbance: machine.Disturbance) -> list[str]:
+    found = []
+    if disturbance.others > _NOISY_OTHERS:
+        found.append(f"{part}: other processes used {disturbance.others:.0%} of the machine.")
+    if disturbance.stolen > _NOISY_THEFT:
+        found.append(f"{part}: the host gave {disturbance.stolen:.0%} of the machine to others.")
+    return found
+
+
+def _unsteadiness(block: str, steady: CaseFigures) -> list[str]:
     found = []
     if steady.rate.spread > _NOISY_SPREAD:
-        found.append(
-            f"{block}: the bare server's requests/s ranged over {steady.rate.spread:.0%} of their median "
-            f"(more than {_NOISY_SPREAD:.0%})."
-        )
+        found.append(f"{block}: the bare server's requests/s ranged over {steady.rate.spread:.0%} of their median.")
     if steady.core_wait > _NOISY_WAIT:
-        found.append(
-            f"{block}: others had the bare server's core for up to {steady.core_wait:.0%} of a round "
-            f"(more than {_NOISY_WAIT:.0%})."
-        )
+        found.append(f"{block}: the bare server was kept from its core for up to {steady.core_wait:.0%} of a round.")
     return found
 
 

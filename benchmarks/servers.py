@@ -17,6 +17,9 @@ from benchmarks.rendered import ROOT
 
 # Nine workers that import at once on a busy machine take half of it.
 _START_SECONDS = 60
+_REST_SECONDS = 1.0
+# Nine waiting workers look around ten times a second each.
+_RESTING_SHARE = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +96,9 @@ def running(server: Server, service: Path, environment: Mapping[str, str], log: 
         )
     try:
         _wait_until_it_answers(server, process, port, log)
+        if server.workers > 1:
+            # The first worker answers while the others are still importing.
+            _wait_until_it_rests(server, process)
         yield Running(port, process)
     finally:
         processes.stop(process)
@@ -121,3 +127,14 @@ def _wait_until_it_answers(server: Server, process: subprocess.Popen[bytes], por
             return
         finally:
             connection.close()
+
+
+def _wait_until_it_rests(server: Server, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        pids = processes.family_of(process.pid)
+        before = processes.wanted_seconds(pids)
+        time.sleep(_REST_SECONDS)
+        if len(pids) > server.workers and processes.wanted_seconds(pids) - before < _REST_SECONDS * _RESTING_SHARE:
+            return
+    raise RuntimeError(f"{server.name} did not come to rest within {_START_SECONDS} s")

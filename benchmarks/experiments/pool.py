@@ -38,7 +38,7 @@ def run(laboratory: Laboratory, effort: Effort) -> Findings:
             for name, server in (("naive", _NAIVE), ("planned", _PLANNED)):
                 with laboratory.running(server, DATABASE_URL=url) as started:
                     # Until every worker has its connections.
-                    callers.call_for(started.port, _REQUEST, connections=_CALLERS, seconds=1)
+                    callers.call_for(started.port, _REQUEST, connections=_CALLERS, seconds=2)
                     loads[name].append(
                         callers.call_for(started.port, _REQUEST, connections=_CALLERS, seconds=effort.pool_seconds)
                     )
