@@ -3,12 +3,12 @@
 import asyncio
 import random
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from time import time
 
 import structlog
 
+from app.background import end
 from app.caching.bounded import BoundedEntries, TagVersions
 from app.caching.redis import RedisStore
 from app.caching.store import Entry, Loaded, StoreUnavailableError
@@ -84,9 +84,7 @@ class NearStore:
 
     async def close(self) -> None:
         if self._listener is not None:
-            self._listener.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._listener
+            await end(self._listener)
         self._copies.clear()
         await self._shared.close()
 
