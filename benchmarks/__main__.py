@@ -33,7 +33,7 @@ def main() -> None:
         sys.exit(reason)
     # As Ctrl-C does: leave through every block, so that everything started is ended.
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(1))
+        signal.signal(number, lambda *_: sys.exit("Stopped."))
     try:
         record = _measure(arguments)
     except KeyboardInterrupt:
