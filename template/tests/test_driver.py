@@ -269,7 +269,7 @@ async def test_queries_are_counted_for_the_request_that_asks(words: Database) ->
 
 
 async def test_never_more_connections_are_open_than_planned(settings: Settings) -> None:
-    database = open_database(settings.model_copy(update={"db_pool_size": 3}))
+    database = open_database(settings)
     statement = text(
         "SELECT count(*) AS open FROM pg_stat_activity, pg_sleep(0.005)"
         " WHERE datname = current_database() AND application_name = current_setting('application_name')"
@@ -283,7 +283,7 @@ async def test_never_more_connections_are_open_than_planned(settings: Settings) 
     await database.close()
     found = [count[0]["open"] for count in counts if isinstance(count, list)]
     assert len(found) == 60 - len(tasks[::7])
-    assert max(found) <= 3
+    assert max(found) <= settings.plan.pool_size
 
 
 async def test_a_delete_with_returning_is_a_transaction_of_its_own(words: Database) -> None:
