@@ -93,8 +93,9 @@ class NearStore:
             try:
                 async for tags in self._shared.invalidations():
                     self._is_listening = True
-                    self._tags.renew(tags)
-                    if not tags:
+                    if tags:
+                        self._tags.renew(tags)
+                    else:
                         self._tags.renew_all()
                         self._copies.clear()
             except StoreUnavailableError as error:

@@ -107,18 +107,21 @@ class SingleFlight:
     async def _compute_once(self, miss: Miss, scope: Scope, receive: Receive, send: Send) -> Entry | None:
         if miss.versions is None:
             return await self._compute(miss, scope, receive, send)
-        token = None
+        token = entry = None
         try:
             token = await self._store.acquire(miss.key, seconds=self._lock_timeout)
-            entry = None if token is not None else await self._wait_for_another_process(miss)
+            if token is None:
+                entry = await self._wait_for_another_process(miss)
+            else:
+                # Another process may have kept it, and let go of the lock, since this one missed it.
+                entry = await self._kept_by_another_process(miss)
         except StoreUnavailableError:
-            entry = None
-        if entry is not None:
-            return entry
+            _log.info("a response is computed without a lock", route=miss.route.path)
         try:
-            entry = await self._compute(miss, scope, receive, send)
-            if entry is not None:
-                await self._save(miss, entry)
+            if entry is None:
+                entry = await self._compute(miss, scope, receive, send)
+                if entry is not None:
+                    await self._save(miss, entry)
             return entry
         finally:
             if token is not None:
@@ -141,8 +144,8 @@ class SingleFlight:
             async with asyncio.timeout(self._lock_timeout):
                 while True:
                     await asyncio.sleep(_POLL_SECONDS)
-                    entry, _ = await self._store.load(miss.key, miss.route.policy.tags)
-                    if entry is not None and entry.stored_at > miss.refused_at:
+                    entry = await self._kept_by_another_process(miss)
+                    if entry is not None:
                         return entry
                     token = await self._store.acquire(miss.key, seconds=self._lock_timeout)
                     if token is not None:
@@ -151,6 +154,10 @@ class SingleFlight:
                         return None
         except TimeoutError:
             return None
+
+    async def _kept_by_another_process(self, miss: Miss) -> Entry | None:
+        entry, _ = await self._store.load(miss.key, miss.route.policy.tags)
+        return entry if entry is not None and entry.stored_at > miss.refused_at else None
 
     async def _save(self, miss: Miss, entry: Entry) -> None:
         try:

@@ -3,11 +3,13 @@
 import asyncio
 
 import httpx2
+import pytest
 from fastapi import HTTPException
 
-from tests.caching.cached_routes import Source
+from app.main import Service
+from tests.caching.cached_routes import Source, cache_in_front_of
 from tests.caching.conftest import Clock
-from tests.conftest import wait_until
+from tests.conftest import client_of, wait_until
 
 
 async def test_many_requests_for_a_cold_key_compute_it_once(client: httpx2.AsyncClient, source: Source) -> None:
@@ -17,6 +19,28 @@ async def test_many_requests_for_a_cold_key_compute_it_once(client: httpx2.Async
     source.may_finish.set()
     responses = await asyncio.gather(*requests)
     assert {response.status_code for response in responses} == {200}
+    assert source.calls == 1
+
+
+async def test_what_another_process_has_kept_before_the_lock_was_free_is_taken(
+    client: httpx2.AsyncClient, source: Source, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = service.resources.store
+    acquire, asks, may_lock = store.acquire, asyncio.Event(), asyncio.Event()
+
+    async def slow_acquire(key: str, *, seconds: float) -> str | None:
+        if not asks.is_set():
+            asks.set()
+            await may_lock.wait()
+        return await acquire(key, seconds=seconds)
+
+    monkeypatch.setattr(store, "acquire", slow_acquire)
+    late = asyncio.create_task(client.get("/public"))
+    await asks.wait()
+    async with client_of(cache_in_front_of(service, store)) as another_process:
+        kept = await another_process.get("/public")
+    may_lock.set()
+    assert (await late).json() == kept.json()
     assert source.calls == 1
 
 
