@@ -45,7 +45,7 @@ def expected_minutes(rows: Collection[str], peers: Collection[str], effort: Effo
         "concurrency": (2 * len(effort.levels) + 1) * effort.level_seconds + 5,
         "cold": 15 + 3 * effort.cold_rounds,
         "memory": 10 + 2 * effort.distinct_keys / 1000,
-        "large": 5 + effort.large_rounds * 4 * (effort.large_seconds + 1),
+        "large": 5 + effort.large_rounds * 5 * (effort.large_seconds + 1),
     }
     seconds += sum(experiments[row] for row in rows if row in experiments)
     # Installing and rendering, and three cases beside those that the peers bring.

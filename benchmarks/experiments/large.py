@@ -16,6 +16,7 @@ _LARGE = {
     "beside 5 MB of bytes": Request(path="/benchmark/large"),
     "beside 5 MB of bytes, compressed": Request(path="/benchmark/large", headers=COMPRESSED.headers),
     "beside 5 MB made of models": Request(path="/benchmark/large/models"),
+    "beside 5 MB made by a return annotation": Request(path="/benchmark/large/annotated"),
 }
 
 

@@ -1,5 +1,6 @@
-"""A response made in one step has the bytes that a return annotation would have given."""
+"""A response made in one step, or in parts, has the bytes that a return annotation would have given."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -8,7 +9,7 @@ from uuid import UUID
 
 import pytest
 from fastapi import APIRouter, FastAPI, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, TypeAdapter
 
 from app.responses import json_response
 from tests.conftest import client_of
@@ -56,7 +57,7 @@ async def test_it_has_the_bytes_of_a_return_annotation(thing: Thing) -> None:
 
     @router.get("/made", response_model=list[Thing])
     async def made() -> Response:
-        return json_response([thing])
+        return await json_response([thing])
 
     api = FastAPI()
     api.include_router(router)
@@ -67,3 +68,24 @@ async def test_it_has_the_bytes_of_a_return_annotation(thing: Thing) -> None:
     assert found.headers["Content-Type"] == expected.headers["Content-Type"]
     documented = paths["/made"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
     assert documented["items"] == {"$ref": "#/components/schemas/Thing"}
+
+
+@pytest.mark.parametrize("count", [0, 1, 201, 1_001])
+async def test_a_list_of_any_length_is_one_list(count: int) -> None:
+    things = [_thing(name=f"Thing {number}") for number in range(count)]
+    assert (await json_response(things)).body == TypeAdapter(list[Thing]).dump_json(things)
+
+
+async def test_a_long_list_lets_others_go_on_while_it_is_made() -> None:
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    other = asyncio.create_task(take_turns())
+    await json_response([_thing() for _ in range(2_000)])
+    other.cancel()
+    assert turns >= 10
