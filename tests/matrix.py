@@ -31,6 +31,16 @@ def rows() -> list[Row]:
     return [dict(row) for row in make(choices(), strength=2)]
 
 
+def rows_with_every_choice() -> list[Row]:
+    """A few of the rows, in which each choice stands at least once."""
+    found: list[Row] = []
+    missing = {(name, value) for name, values in choices().items() for value in values}
+    while missing:
+        found.append(max(rows(), key=lambda row: len(missing & row.items())))
+        missing -= found[-1].items()
+    return found
+
+
 def pairs_of_choices() -> set[Pair]:
     """Every pair that must be covered, by plain enumeration."""
     return {

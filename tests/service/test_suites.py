@@ -1,4 +1,4 @@
-"""Each row's own suite, on the servers that it was rendered for, with the newest and the oldest dependencies."""
+"""Each row's own suite, on the servers that it was rendered for; in some rows with the oldest dependencies too."""
 
 import os
 import shutil
@@ -6,6 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from matrix import name_of, rows_with_every_choice
 from rendered import newest_release, program, render
 
 
@@ -13,6 +16,8 @@ def test_the_services_own_suite_passes(service: Path) -> None:
     _run_suite(service, python=sys.executable)
 
 
+# A dependency comes with a choice, not with a pair of them.
+@pytest.mark.parametrize("row", rows_with_every_choice(), ids=name_of, indirect=True)
 def test_the_services_own_suite_passes_with_its_oldest_dependencies(service: Path, tmp_path: Path) -> None:
     copy = tmp_path / "service"
     shutil.copytree(service, copy, ignore=shutil.ignore_patterns("__pycache__"))
