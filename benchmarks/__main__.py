@@ -55,7 +55,11 @@ def _measure(arguments: argparse.Namespace) -> Record:
     effort = replace(effort, rounds=arguments.rounds or effort.rounds, seconds=arguments.seconds or effort.seconds)
     print(f"This takes about {expected_minutes(rows, peers, effort):.0f} minutes.", flush=True)
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="benchmarks-") as name, cores.pinned_to([cores.OTHER_CORE]):
+    with (
+        tempfile.TemporaryDirectory(prefix="benchmarks-") as name,
+        cores.pinned_to([cores.OTHER_CORE]),
+        cores.kept_awake() as is_awake,
+    ):
         directory = Path(name)
         # PostgreSQL may run as another user, who has to enter.
         directory.chmod(0o755)
@@ -67,6 +71,7 @@ def _measure(arguments: argparse.Namespace) -> Record:
         "commit": machine.commit(arguments.revision),
         "minutes": f"{(time.monotonic() - started) / 60:.1f}",
         **record.facts,
+        "idle cores": "polling" if is_awake else "sleeping: what a slower server pays to wake wrk is in its figures",
     }
     return replace(record, facts=facts)
 

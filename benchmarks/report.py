@@ -17,7 +17,9 @@ ratio is that of the ratios within the rounds. wrk holds 64 connections unless a
 server's own time for each request, and a CPU ratio says how many times less the first takes. The bare server (raw)
 sends the very bytes that the service sent, headers included. "As served" is the service as it is deployed, with its
 request ids, metrics and log lines (to /dev/null); "cache alone" leaves those out. Waits (row `waits`) count the
-requests too that were not answered when a round ended. Rows with several workers use both cores."""
+requests too that were not answered when a round ended. Rows with several workers use both cores. Idle cores poll
+instead of sleeping, where the system lets them (/dev/cpu_dma_latency): otherwise a server that is slower than wrk pays
+for waking it with each answer, on this kind of machine with some 10 µs, and a faster one does not."""
 
 
 def write(record: Record, directory: Path) -> None:
