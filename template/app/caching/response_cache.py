@@ -6,8 +6,8 @@ without it.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from time import time
 
 import structlog
@@ -45,6 +45,7 @@ class ResponseCache:
         self._routes = CachedRoutes(routes)
         self._store = store
         self._identify = identify
+        self._results = _Results()
         self._refreshing: dict[str, asyncio.Task[None]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,7 +66,7 @@ class ResponseCache:
         directives = directives_of(headers.get(b"cache-control", b""))
         key = self._key(scope, route, headers)
         if key is None or directives.no_store:
-            _counter(route.path, "bypass")()
+            self._results.add(route.path, "bypass")
             await self._app(scope, receive, send)
             return
         try:
@@ -78,7 +79,7 @@ class ResponseCache:
             or entry.stale_until <= now
             or not directives.accept(age=now - entry.stored_at, freshness=entry.fresh_until - now)
         ):
-            _counter(route.path, "miss")()
+            self._results.add(route.path, "miss")
             if directives.only_if_cached:
                 await _send_not_kept(send)
                 return
@@ -87,9 +88,9 @@ class ResponseCache:
             await self._app(scope, receive, send)
             return
         if entry.fresh_until > now:
-            _counter(route.path, "hit")()
+            self._results.add(route.path, "hit")
         else:
-            _counter(route.path, "stale")()
+            self._results.add(route.path, "stale")
             self._refresh(Miss(key, route, versions, headers, entry.stored_at), scope)
         start, body = entry.response(headers, age=now - entry.stored_at)
         await send(start)
@@ -98,9 +99,13 @@ class ResponseCache:
     def _key(self, scope: Scope, route: CachedRoute, headers: dict[bytes, bytes]) -> str | None:
         policy = route.policy
         identity = self._identify(headers.get(b"authorization", b"")) if policy.private else ""
-        varying = tuple([headers.get(name, b"") for name in policy.varying])
         path, query = scope["path"], scope["query_string"]
-        if identity is None or len(path) + len(query) + sum(map(len, varying)) > LONGEST_KEY:
+        length = len(path) + len(query)
+        varying: tuple[bytes, ...] = ()
+        if policy.varying:
+            varying = tuple([headers.get(name, b"") for name in policy.varying])
+            length += sum(map(len, varying))
+        if identity is None or length > LONGEST_KEY:
             return None
         return key_of(route.path, path, query, identity, varying)
 
@@ -135,10 +140,21 @@ class ResponseCache:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-# To find a counter by its labels takes longer than to add to it.
-@lru_cache(maxsize=1024)
-def _counter(route: str, result: str) -> Callable[[], None]:
-    return metrics.cache_requests.labels(route, result).inc
+class _Results:
+    """What became of requests, told to the metrics once for each turn of the event loop."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[str, str]] = Counter()
+
+    def add(self, route: str, result: str) -> None:
+        if not self._counts:
+            asyncio.get_running_loop().call_soon(self._tell)
+        self._counts[route, result] += 1
+
+    def _tell(self) -> None:
+        for labels, count in self._counts.items():
+            metrics.cache_requests.labels(*labels).inc(count)
+        self._counts.clear()
 
 
 async def _send_not_kept(send: Send) -> None:

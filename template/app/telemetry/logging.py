@@ -8,10 +8,11 @@ import asyncio
 import io
 import logging
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from time import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from pydantic_core import to_json
@@ -47,6 +48,18 @@ _LINE = (
 )
 
 
+class RequestLine(NamedTuple):
+    """What the log tells of a request that was answered."""
+
+    request_id: str
+    method: str
+    path: str
+    route: str
+    status: int
+    milliseconds: float
+    queries: int
+
+
 class RequestLog:
     """The line that each request writes.
 
@@ -58,18 +71,20 @@ class RequestLog:
         self._is_json = settings.log_format == "json"
         self._logger = structlog.get_logger()
 
-    def write(
-        self, *, request_id: str, method: str, path: str, route: str, status: int, milliseconds: float, queries: int
-    ) -> None:
-        """Write the line of the current request."""
+    def write(self, lines: Sequence[RequestLine]) -> None:
+        """Write the lines of requests that were answered a moment ago."""
         if not self._is_json:
-            fields = {"method": method, "path": path, "route": route, "status": status, "queries": queries}
-            self._logger.info("request", **fields, milliseconds=round(milliseconds, 2))
-        elif self._is_on:
-            timestamp, quoted_path, quoted_route = _timestamp(time()), _quoted(path), _quoted(route)
-            line = _LINE % (timestamp, request_id, method, quoted_path, quoted_route, status, milliseconds, queries)
-            _output.write(line.encode())
-            _output.flush()
+            for line in lines:
+                self._logger.info("request", **{**line._asdict(), "milliseconds": round(line.milliseconds, 2)})
+        elif self._is_on and lines:
+            timestamp = _timestamp(time())
+            _output.write("".join([_json_of(line, timestamp) for line in lines]).encode())
+            _output.flush_now()
+
+
+def _json_of(line: RequestLine, timestamp: str) -> str:
+    request_id, method, path, route, status, milliseconds, queries = line
+    return _LINE % (timestamp, request_id, method, _quoted(path), _quoted(route), status, milliseconds, queries)
 
 
 def _timestamp(now: float) -> str:
@@ -101,9 +116,10 @@ class _Output(io.BufferedWriter):
             super().flush()
             return
         self._is_waiting = True
-        loop.call_soon(self._flush_now)
+        loop.call_soon(self.flush_now)
 
-    def _flush_now(self) -> None:
+    def flush_now(self) -> None:
+        """Hand over what has been written so far."""
         self._is_waiting = False
         super().flush()
 
@@ -115,7 +131,7 @@ _output = _Output(io.FileIO(1, "wb", closefd=False))
 def _add_request_id(logger: WrappedLogger, name: str, event: EventDict) -> EventDict:  # noqa: ARG001
     request = current_request.get()
     if request is not None:
-        event["request_id"] = request.request_id
+        event.setdefault("request_id", request.request_id)
     return event
 
 

@@ -5,26 +5,19 @@ They meet at the same two messages (request in, response out), so one class does
 
 import random
 import re
-from collections.abc import Callable
-from functools import lru_cache
 from time import perf_counter
-from typing import NamedTuple
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.config import Settings
-from app.telemetry import metrics
 from app.telemetry.current_request import CurrentRequest, current_request
-from app.telemetry.logging import RequestLog
+from app.telemetry.finished_requests import FinishedRequests
 
 _log = structlog.get_logger()
 # An id from outside ends up in logs and headers.
 _ACCEPTABLE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _NO_STORE = (b"cache-control", b"no-store")
-_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
-# Health checks and scrapes come every few seconds; they are counted, not logged.
-_QUIET_ROUTES = {"/health/live", "/health/ready", "/health", "/metrics"}
 
 
 class Telemetry:
@@ -32,7 +25,7 @@ class Telemetry:
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
-        self._request_log = RequestLog(settings)
+        self._finished = FinishedRequests(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -51,7 +44,7 @@ class Telemetry:
             if message["type"] == "http.response.body" and not message.get("more_body", False):
                 request.is_finished = True
                 # Now, because work may be left for after the response.
-                self._report(scope, request, perf_counter() - started)
+                self._finished.add(scope, request, perf_counter() - started)
 
         try:
             await self._app(scope, receive, send_with_id)
@@ -62,33 +55,8 @@ class Telemetry:
                 raise
         finally:
             if not request.is_finished:
-                self._report(scope, request, perf_counter() - started)
+                self._finished.add(scope, request, perf_counter() - started)
             current_request.reset(token)
-
-    def _report(self, scope: Scope, request: CurrentRequest, seconds: float) -> None:
-        route = route_of(scope)
-        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
-        status = request.status or 500
-        series = _series(method, route, status)
-        series.count()
-        series.observe_seconds(seconds)
-        if request.queries:
-            series.observe_queries(request.queries)
-        if route not in _QUIET_ROUTES:
-            self._request_log.write(
-                request_id=request.request_id,
-                method=method,
-                path=scope["path"],
-                route=route,
-                status=status,
-                milliseconds=seconds * 1000,
-                queries=request.queries,
-            )
-
-
-def route_of(scope: Scope) -> str:
-    """The route's template, such as ``/items/{item_id}``: bounded in number, unlike paths."""
-    return scope.get("route_path") or getattr(scope.get("route"), "path", None) or "unmatched"
 
 
 def _request_id(scope: Scope) -> str:
@@ -105,19 +73,3 @@ def _completed(headers: list[tuple[bytes, bytes]], id_header: tuple[bytes, bytes
             return [*headers, id_header]
     # Nothing is kept by anyone unless its route says so.
     return [*headers, id_header, _NO_STORE]
-
-
-class _Series(NamedTuple):
-    count: Callable[[], None]
-    observe_seconds: Callable[[float], None]
-    observe_queries: Callable[[float], None]
-
-
-# To find the three series by their labels takes longer than to add to them.
-@lru_cache(maxsize=1024)
-def _series(method: str, route: str, status: int) -> _Series:
-    return _Series(
-        metrics.requests.labels(method, route, status).inc,
-        metrics.request_seconds.labels(method, route).observe,
-        metrics.queries_per_request.labels(route).observe,
-    )
