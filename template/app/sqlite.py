@@ -1,11 +1,13 @@
 """What is particular to SQLite: the engine, its PRAGMAs, and which errors pass."""
 
+import asyncio
 import sqlite3
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, DateTime, Dialect, Integer, event
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.types import TypeDecorator
 
@@ -39,6 +41,7 @@ def create_engine(url: str, plan: Plan) -> AsyncEngine:
     )
     event.listen(engine.sync_engine, "connect", _set_pragmas)
     event.listen(engine.sync_engine, "begin", _take_the_write_lock)
+    event.listen(engine.sync_engine, "invalidate", _give_the_write_lock_back)
     return engine
 
 
@@ -67,3 +70,10 @@ def _take_the_write_lock(connection: Connection) -> None:
             raise OperationalError("BEGIN IMMEDIATE", None, error) from error
         finally:
             cursor.close()
+
+
+def _give_the_write_lock_back(connection: Any, record: object, exception: object) -> None:  # noqa: ARG001
+    # SQLite keeps the locks of a closed connection for as long as one of its statements has rows to give
+    # (sqlite3_close_v2), and a cancelled one has, until the garbage collector comes to its cursor.
+    with suppress(SQLAlchemyError, sqlite3.Error, asyncio.CancelledError):
+        connection.rollback()
