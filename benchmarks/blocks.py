@@ -8,6 +8,8 @@ from benchmarks.cases import Case
 from benchmarks.claims import Claim
 
 STEADY_CASE = "raw"
+CACHE = "cache"
+"""The block of the cached answers."""
 WAITS = "waits"
 """The block whose rounds are longer: a wait shows only in a round that lasts longer than it."""
 
@@ -41,7 +43,7 @@ class Block:
 
 
 BLOCKS = (
-    Block(name="cache", claims=claims.CACHE, shown={}),
+    Block(name=CACHE, claims=claims.CACHE, shown={}),
     Block(name="database", claims=claims.DATABASE, shown={}),
     Block(
         name=WAITS,

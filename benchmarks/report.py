@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks import budget
+from benchmarks.blocks import CACHE
 from benchmarks.figures import CaseFigures, Figure
 from benchmarks.outcome import Outcome, Verdict
 from benchmarks.record import Record
@@ -51,6 +53,9 @@ def markdown(record: Record, drawn: Sequence[tuple[str, str]]) -> str:
     if drawn:
         parts.append("## Before and after")
         parts.extend(f"{sentence}\n\n![{sentence}]({name})" for name, sentence in drawn)
+    spent = budget.rows(record.cases.get(CACHE, {}))
+    if spent:
+        parts += ["## Where the time of a cached answer goes", _table(budget.HEAD, spent)]
     parts.append("## All cases")
     for block, cases in record.cases.items():
         parts.append(f"### {block.capitalize()}")

@@ -56,6 +56,20 @@ def test_a_report_says_what_was_missed_and_that_the_machine_was_noisy(report: Mo
     assert "| raw | 20 | 50 |" in text
 
 
+def test_a_report_says_where_the_time_of_a_cached_answer_goes(report: ModuleType) -> None:
+    record = import_module("benchmarks.record")
+    figures = import_module("benchmarks.figures")
+    rates = {"raw": 50_000, "hit, cache alone": 40_000, "hit": 31_250}
+    found = record.Record(
+        facts={"command": "python -m benchmarks", "date": "today", "commit": "abc", "minutes": "1"},
+        outcomes=[],
+        cases={"cache": {name: figures.figures_of(_samples([rate])) for name, rate in rates.items()}},
+        experiments={},
+        noise=[],
+    )
+    assert "| hit in memory | 20.0 | 5.0 | 7.0 | 32.0 |" in report.markdown(found, [])
+
+
 def _samples(rates: list[float]) -> list[Any]:
     rounds = import_module("benchmarks.rounds")
     wrk = import_module("benchmarks.wrk")
