@@ -32,9 +32,8 @@ def pinned_to(cores: Iterable[int]) -> Generator[None]:
 def kept_awake() -> Generator[bool]:
     """Idle cores poll in the block, instead of sleeping; whether that could be had is what the block is given.
 
-    A server whose answers wake a sleeping load generator pays for it, in a virtual machine with as much as
-    a cached answer costs; one that is fast enough never lets it sleep, and pays nothing. Callers on another
-    machine cost neither of them that.
+    A server whose answers wake a sleeping load generator pays for it, in a virtual machine dearly; one that
+    is fast enough never lets it sleep, and pays nothing. Callers on another machine cost neither of them that.
     """
     try:
         file = _LATENCY.open("wb", buffering=0)

@@ -9,6 +9,8 @@ from pathlib import Path
 _STOP_SECONDS = 10
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+# As /proc/net/tcp writes it (proc_pid_net(5)).
+_ESTABLISHED = "01"
 
 
 def family_of(pid: int) -> list[int]:
@@ -49,6 +51,17 @@ def wanted_seconds(pids: list[int]) -> float:
     return cpu_seconds(pids) + waited_seconds(pids)
 
 
+def connections_of(pids: list[int], port: int) -> list[int]:
+    """How many connections to this port of its own each process holds."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    sockets = {
+        f"socket:[{fields[9]}]"
+        for fields in lines
+        if fields[3] == _ESTABLISHED and int(fields[1].rpartition(":")[2], 16) == port
+    }
+    return [sum(link in sockets for link in _open_files(pid)) for pid in pids]
+
+
 def stop(process: subprocess.Popen[bytes]) -> None:
     """Ask a process to end; kill it and its children when it does not in time."""
     family = family_of(process.pid) if process.poll() is None else []
@@ -85,6 +98,17 @@ def _waited_nanoseconds(pid: int) -> int:
             # The thread has ended.
             continue
     return total
+
+
+def _open_files(pid: int) -> list[str]:
+    found = []
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            found.append(str(file.readlink()))
+        except OSError:
+            # Closed meanwhile.
+            continue
+    return found
 
 
 def _is_alive(pid: int) -> bool:

@@ -21,7 +21,7 @@ sends the very bytes that the service sent, headers included. "As served" is the
 request ids, metrics and log lines (to /dev/null); "cache alone" leaves those out. Waits (row `waits`) count the
 requests too that were not answered when a round ended. Rows with several workers use both cores. Idle cores poll
 instead of sleeping, where the system lets them (/dev/cpu_dma_latency): otherwise a server that is slower than wrk pays
-for waking it with each answer, on a virtual machine with 10 µs and more, and a faster one does not."""
+for waking it with each answer, in a virtual machine dearly, and a faster one does not."""
 
 
 def write(record: Record, directory: Path) -> None:
