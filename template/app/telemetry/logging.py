@@ -1,7 +1,7 @@
 """Structured logs on standard output, one JSON object a line, from every library alike.
 
-The service's own lines go straight from structlog to the output, at a quarter of the cost of the
-way through the standard library, which the libraries' lines take.
+The service's own lines go straight from structlog to the output, which costs less than the way through
+the standard library, which the libraries' lines take.
 """
 
 import asyncio
