@@ -52,11 +52,12 @@ def running(
 
 @pytest.fixture
 def connect(running: Running, tmp_path: Path) -> Generator[Connect]:
-    """Clients behind caches of their own."""
+    """Clients behind a cache: those with a shared one have the same, and those with a private one another."""
     with ExitStack() as stack:
 
         def client(options: CacheOptions) -> httpx2.Client:
-            storage = SqliteStorage(database_path=tmp_path / "client.db")
+            kind = "shared" if options.shared else "private"
+            storage = SqliteStorage(database_path=tmp_path / f"{kind}.db")
             stack.callback(storage.close)
             transport = CacheTransport(httpx2.HTTPTransport(), storage=storage, rfc=options)
             return stack.enter_context(httpx2.Client(transport=transport, base_url=running.url))

@@ -26,14 +26,13 @@ TIMEOUT = 0.2
 
 
 class _WatchedStore(RedisStore):
-    """Counts what is asked of it, and what it hears; loads and invalidates only when it may."""
+    """Counts what is asked of it, and what it hears; a load returns only when it may."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url, max_connections=5, timeout=TIMEOUT)
         self.loads = 0
         self.heard: list[tuple[str, ...]] = []
         self.has_loaded = asyncio.Event()
-        self.has_saved = asyncio.Event()
         self.may_return = asyncio.Event()
         self.may_return.set()
 
@@ -53,9 +52,9 @@ class _WatchedStore(RedisStore):
 class _Process:
     """One process's store, and the shared one behind it."""
 
-    def __init__(self, url: str, *, seconds: float = SECONDS) -> None:
+    def __init__(self, url: str) -> None:
         self.shared = _WatchedStore(url)
-        self.store = NearStore(self.shared, seconds=seconds, limit=1_000_000)
+        self.store = NearStore(self.shared, seconds=SECONDS, limit=1_000_000)
 
     async def listen(self) -> None:
         """Until invalidations of others are heard."""
@@ -65,6 +64,25 @@ class _Process:
     async def body(self, key: str = "key") -> bytes | None:
         loaded = await self.store.load(key, ("things",))
         return None if loaded.entry is None else loaded.entry.forms[IDENTITY].body
+
+    async def loses_the_shared_store(self) -> None:
+        """Until it is noticed that nothing answers."""
+        async with asyncio.timeout(10):
+            while await self._is_answered():
+                await asyncio.sleep(0.01)
+
+    async def finds_the_shared_store(self) -> None:
+        """Until it answers again."""
+        async with asyncio.timeout(10):
+            while not await self._is_answered():
+                await asyncio.sleep(0.05)
+
+    async def _is_answered(self) -> bool:
+        try:
+            await self.body()
+        except StoreUnavailableError:
+            return False
+        return True
 
     async def keep(self, body: bytes, key: str = "key") -> None:
         versions = (await self.shared.load(key, ("things",))).versions
@@ -237,13 +255,7 @@ async def test_while_invalidations_are_not_heard_every_request_asks_the_shared_s
         await one.keep(b"body")
         assert await one.body() == b"body"
         await relay.cut()
-        async with asyncio.timeout(10):
-            while True:
-                try:
-                    await one.body()
-                except StoreUnavailableError:
-                    break
-                await asyncio.sleep(0.01)
+        await one.loses_the_shared_store()
         asked = one.shared.loads
         for _ in range(3):
             with pytest.raises(StoreUnavailableError):
@@ -251,13 +263,8 @@ async def test_while_invalidations_are_not_heard_every_request_asks_the_shared_s
         assert one.shared.loads == asked + 3
         await relay.open()
         await wait_until(lambda: one.shared.heard.count(()) == 2)
-        async with asyncio.timeout(10):
-            while True:
-                try:
-                    assert await one.body() == b"body"
-                    break
-                except StoreUnavailableError:
-                    await asyncio.sleep(0.05)
+        await one.finds_the_shared_store()
+        assert await one.body() == b"body"
         asked = one.shared.loads
         assert await one.body() == b"body"
         assert one.shared.loads == asked
@@ -275,13 +282,8 @@ async def test_what_was_invalidated_while_a_lost_connection_was_replaced_is_not_
         await beside.close()
         await relay.open()
         await wait_until(lambda: one.shared.heard.count(()) == 2)
-        async with asyncio.timeout(10):
-            while True:
-                try:
-                    assert await one.body() is None
-                    break
-                except StoreUnavailableError:
-                    await asyncio.sleep(0.05)
+        await one.finds_the_shared_store()
+        assert await one.body() is None
 
 
 async def test_a_connection_that_is_replaced_at_once_begins_without_copies(
@@ -304,13 +306,7 @@ async def test_a_subscription_that_hangs_is_given_up(relay: Relay, monkeypatch: 
         await one.keep(b"body")
         assert await one.body() == b"body"
         relay.freeze()
-        async with asyncio.timeout(10):
-            while True:
-                try:
-                    await one.body()
-                except StoreUnavailableError:
-                    break
-                await asyncio.sleep(0.01)
+        await one.loses_the_shared_store()
         relay.thaw()
         await wait_until(lambda: one.shared.heard.count(()) >= 2)
 

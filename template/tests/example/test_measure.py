@@ -29,7 +29,7 @@ def test_a_run_repeats_the_load_of_an_earlier_one_and_is_compared_with_it(settin
     asked = {endpoint.name: endpoint.requests for endpoint in after.traffic.endpoints}
     assert {"GET /items", "GET /items/popular", "GET /items/{id}"} <= asked.keys()
     assert after.traffic.total.requests == sum(asked.values())
-    assert 0 < after.traffic.total.p50 <= after.traffic.total.p95 <= after.traffic.total.p99
+    assert 0 <= after.traffic.total.p50 <= after.traffic.total.p95 <= after.traffic.total.p99
     assert "/items/popular" in {route.name for route in after.inside.routes}
     assert after.inside.queries_per_request is not None
     assert after.inside.pool_wait_mean is not None
