@@ -82,11 +82,5 @@ async def run_on_driver(
     return [dict(row) for row in rows]
 
 
-def is_lost(connection: PoolProxiedConnection) -> bool:
-    """Whether the server has ended a connection; asks nobody."""
-    driver: Any = connection.driver_connection
-    return driver.is_closed()
-
-
 def _implementation(column_type: TypeEngine[Any], dialect: Dialect) -> TypeEngine[Any]:
     return column_type.dialect_impl(dialect)

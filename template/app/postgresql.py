@@ -1,8 +1,10 @@
 """What is particular to PostgreSQL: the engine, its timeouts, and which errors pass."""
 
+from typing import Any
+
 import asyncpg
-from sqlalchemy import BigInteger, DateTime, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import BigInteger, DateTime, event, text
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from app.capacity import Plan
@@ -28,7 +30,7 @@ class _Connection(asyncpg.Connection):
 
 def create_engine(url: str, plan: Plan, *, application_name: str) -> AsyncEngine:
     """The engine of one process. Its name shows in ``pg_stat_activity``."""
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         pool_size=plan.pool_size,
         max_overflow=plan.max_overflow,
@@ -47,6 +49,8 @@ def create_engine(url: str, plan: Plan, *, application_name: str) -> AsyncEngine
             },
         },
     )
+    event.listen(engine.sync_engine, "checkout", _refuse_what_is_closed)
+    return engine
 
 
 async def server_connection_limit(connection: AsyncConnection) -> int:
@@ -58,3 +62,9 @@ async def server_connection_limit(connection: AsyncConnection) -> int:
 def is_passing(error: DBAPIError) -> bool:
     """Whether the same statement may succeed in a moment."""
     return error.connection_invalidated or getattr(error.orig, "sqlstate", None) in _PASSING_STATES
+
+
+def _refuse_what_is_closed(connection: Any, record: object, proxy: object) -> None:  # noqa: ARG001
+    # The server has ended it while it lay in the pool, as a restart does; the pool then makes a new one.
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError("The server has ended the connection.")

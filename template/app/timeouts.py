@@ -7,7 +7,7 @@ from time import monotonic
 
 
 class SharedTimeout:
-    """``asyncio.timeout`` with one timer for all who run: on uvloop, one for each is a tenth of a short read.
+    """``asyncio.timeout`` with one timer for all who run: on uvloop, one for each costs a short read dearly.
 
     They run out in the order in which they began, so the oldest is the only one to wait for.
     """

@@ -27,7 +27,7 @@ _POLL_SECONDS = 0.025
 
 
 class Miss(NamedTuple):
-    """A request for a cached route that nothing is kept for."""
+    """A request for a cached route, for which nothing is kept that will do."""
 
     key: str
     route: CachedRoute

@@ -108,15 +108,14 @@ class _Output(io.BufferedWriter):
     _is_waiting = False
 
     def flush(self) -> None:
-        if self._is_waiting:
-            return
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            super().flush()
+            self.flush_now()
             return
-        self._is_waiting = True
-        loop.call_soon(self.flush_now)
+        if not self._is_waiting:
+            self._is_waiting = True
+            loop.call_soon(self.flush_now)
 
     def flush_now(self) -> None:
         """Hand over what has been written so far."""

@@ -8,13 +8,12 @@ from typing import Any
 import httpx2
 import pytest
 from prometheus_client import REGISTRY
-from sqlalchemy import QueuePool
 from starlette.types import Message
 
 from app.database import DatabaseUnavailableError
 from app.main import Service
 from app.services import items
-from tests.example.conftest import ITEMS
+from tests.example.conftest import ITEMS, checked_out
 
 
 @pytest.fixture(autouse=True)
