@@ -14,6 +14,7 @@ import structlog
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.background import end
 from app.caching.policy import CachedRoute, CachedRoutes
 from app.caching.representation import without_body
 from app.caching.request import LONGEST_KEY, directives_of, key_of, read_headers
@@ -134,10 +135,7 @@ class ResponseCache:
         return receive_and_close
 
     async def _end_refreshes(self) -> None:
-        tasks = list(self._refreshing.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*map(end, self._refreshing.values()))
 
 
 class _Results:
