@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -52,12 +53,12 @@ def running(
 
 @pytest.fixture
 def connect(running: Running, tmp_path: Path) -> Generator[Connect]:
-    """Clients behind a cache: those with a shared one have the same, and those with a private one another."""
+    """Clients behind caches of their own."""
+    numbers = count()
     with ExitStack() as stack:
 
         def client(options: CacheOptions) -> httpx2.Client:
-            kind = "shared" if options.shared else "private"
-            storage = SqliteStorage(database_path=tmp_path / f"{kind}.db")
+            storage = SqliteStorage(database_path=tmp_path / f"client-{next(numbers)}.db")
             stack.callback(storage.close)
             transport = CacheTransport(httpx2.HTTPTransport(), storage=storage, rfc=options)
             return stack.enter_context(httpx2.Client(transport=transport, base_url=running.url))
