@@ -8,7 +8,20 @@ from filelock import FileLock
 from matrix import Row, name_of, rows
 from rendered import copy_template, render
 
-ROWS = rows()
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a run cover more than pairs."""
+    parser.addoption(
+        "--strength", type=int, default=2, help="test rows with every combination of so many choices (2: every pair)"
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what asks for a row, or for its service, in every row."""
+    chosen = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
+    if "row" in metafunc.fixturenames and "row" not in chosen:
+        made = rows(metafunc.config.getoption("strength"))
+        metafunc.parametrize("row", made, ids=name_of, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
@@ -19,20 +32,26 @@ def run_directory(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> P
 
 
 @pytest.fixture(scope="session")
-def services(run_directory: Path) -> Path:
+def services(run_directory: Path, strength: int) -> Path:
     """A directory with a service for each row of the matrix, under the row's name."""
     directory = run_directory / "services"
     with FileLock(run_directory / "services.lock"):
         if not directory.exists():
             template = copy_template(run_directory / "template")
             staging = run_directory / "rendering"
-            for row in ROWS:
-                render(template, staging / name_of(row), dict(row))
+            for row in rows(strength):
+                render(template, staging / name_of(row), row)
             staging.rename(directory)
     return directory
 
 
-@pytest.fixture(scope="session", params=ROWS, ids=name_of)
+@pytest.fixture(scope="session")
+def strength(request: pytest.FixtureRequest) -> int:
+    """How many choices the rows combine in every way."""
+    return request.config.getoption("strength")
+
+
+@pytest.fixture(scope="session")
 def row(request: pytest.FixtureRequest) -> Row:
     """The answers of one row."""
     return request.param

@@ -60,3 +60,7 @@ def _apt_get(*arguments: str) -> None:
     done = subprocess.run(["apt-get", "-qq", *arguments], env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise MissingServersError(f"apt-get {arguments[0]} failed: {done.stderr}")
+
+
+if __name__ == "__main__":
+    install_servers()

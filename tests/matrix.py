@@ -3,6 +3,7 @@
 The choices come from ``copier.yml`` itself, so a new one is covered, or the coverage test fails.
 """
 
+from functools import cache
 from itertools import combinations, product
 from pathlib import Path
 from typing import Any
@@ -12,23 +13,33 @@ from covertable import make
 
 ROOT = Path(__file__).parent.parent
 
-Row = dict[str, str]
-Pair = frozenset[tuple[str, str]]
+Row = dict[str, Any]
+Choice = tuple[str, Any]
+Combination = frozenset[Choice]
+
+# These decide numbers, not files; tests/unit holds every one of their answers to the formula.
+_NUMBERS_ONLY = {"advanced", "worker_rule"}
+
+REJECTED: dict[Combination, str] = {}
+"""Pairs of choices that the questionnaire refuses, with what it says of them."""
 
 
-def choices() -> dict[str, list[str]]:
-    """The values of each question that decides which files and lines are rendered."""
+@cache
+def choices() -> dict[str, list[Any]]:
+    """The answers to each question that decides which files and lines are rendered."""
     questions: dict[str, Any] = yaml.safe_load((ROOT / "copier.yml").read_text())
     return {
-        name: list(question["choices"].values())
+        name: list(question["choices"].values()) if "choices" in question else [False, True]
         for name, question in questions.items()
-        if not name.startswith("_") and "choices" in question and question.get("when") is None
+        if not name.startswith("_") and _is_a_choice(name, question)
     }
 
 
-def rows() -> list[Row]:
-    """Rows in which every pair of choices stands, the presets' combinations among them."""
-    return [dict(row) for row in make(choices(), strength=2)]
+@cache
+def rows(strength: int = 2) -> list[Row]:
+    """Rows in which every pair of choices stands, or every combination of ``strength`` of them."""
+    made = make(choices(), strength=strength, constraints=[_without(pair) for pair in REJECTED])
+    return [{name: row[name] for name in choices()} for row in made]
 
 
 def rows_with_every_choice() -> list[Row]:
@@ -41,20 +52,36 @@ def rows_with_every_choice() -> list[Row]:
     return found
 
 
-def pairs_of_choices() -> set[Pair]:
-    """Every pair that must be covered, by plain enumeration."""
-    return {
-        frozenset({(one, left), (other, right)})
-        for (one, lefts), (other, rights) in combinations(choices().items(), 2)
-        for left, right in product(lefts, rights)
+def combinations_of_choices(strength: int = 2) -> set[Combination]:
+    """Every combination that must be covered, by plain enumeration."""
+    every = {
+        frozenset(zip(names, values, strict=True))
+        for names in combinations(choices(), strength)
+        for values in product(*(choices()[name] for name in names))
     }
+    return {combination for combination in every if not any(pair <= combination for pair in REJECTED)}
 
 
-def pairs_in(row: Row) -> set[Pair]:
-    """The pairs of choices that a row holds."""
-    return {frozenset(pair) for pair in combinations(row.items(), 2)}
+def combinations_in(row: Row, strength: int = 2) -> set[Combination]:
+    """The combinations of choices that a row holds."""
+    return {frozenset(combination) for combination in combinations(row.items(), strength)}
 
 
 def name_of(row: Row) -> str:
-    """A row's name in test reports; values that there is no choice of are left out."""
-    return "-".join(value for name, value in row.items() if len(choices()[name]) > 1)
+    """A row's name in test reports; what there is no choice of, and what is off, is left out."""
+    return "-".join(
+        name if value is True else str(value)
+        for name, value in row.items()
+        if value is not False and len(choices()[name]) > 1
+    )
+
+
+def _is_a_choice(name: str, question: dict[str, Any]) -> bool:
+    if name in _NUMBERS_ONLY or question.get("when") is False:
+        return False
+    return "choices" in question or question["type"] == "bool"
+
+
+def _without(pair: Combination) -> dict[str, Any]:
+    differences = [{"operator": "ne", "left": name, "value": value} for name, value in pair]
+    return {"operator": "or", "conditions": differences}

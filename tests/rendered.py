@@ -1,5 +1,6 @@
 """Services rendered for tests, each once for all test processes of a run."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -41,5 +42,6 @@ def program(name: str) -> str:
 
 
 def newest_release() -> str:
-    """The moment after which no release of a dependency is used."""
-    return tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["uv"]["exclude-newer"]
+    """The moment after which no release of a dependency is used; the variable of uv moves it."""
+    pinned = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["uv"]["exclude-newer"]
+    return os.environ.get("UV_EXCLUDE_NEWER", pinned)

@@ -2,13 +2,22 @@
 
 from pathlib import Path
 
-from matrix import ROOT, pairs_in, pairs_of_choices, rows
-from rendered import files_of
+import pytest
+
+from matrix import REJECTED, ROOT, Combination, combinations_in, combinations_of_choices, name_of, rows
+from rendered import copy_template, files_of, render
 
 
-def test_every_pair_of_choices_stands_in_a_row() -> None:
-    covered = set().union(*(pairs_in(row) for row in rows()))
-    assert pairs_of_choices() <= covered
+def test_every_pair_of_choices_stands_in_a_row(strength: int) -> None:
+    covered = set().union(*(combinations_in(row, strength) for row in rows(strength)))
+    assert combinations_of_choices(strength) - covered == set()
+
+
+@pytest.mark.parametrize(("pair", "message"), REJECTED.items(), ids=lambda part: name_of(dict(part)))
+def test_a_pair_that_does_not_work_is_refused_with_its_reason(pair: Combination, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=message):
+        render(copy_template(tmp_path / "template"), tmp_path / "service", dict(pair))
+    assert not (tmp_path / "service").exists()
 
 
 def test_every_file_of_the_template_is_rendered_in_some_row(services: Path) -> None:

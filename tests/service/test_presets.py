@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from environments import own_environment
+
 NOTE = '''"""Notes."""
 
 from sqlalchemy import String
@@ -25,10 +27,7 @@ class Note(Timestamped, Base):
     text: Mapped[str] = mapped_column(String(200))
 '''
 
-ENVIRONMENT = {
-    **{name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "VIRTUAL_ENV"))},
-    "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-}
+ENVIRONMENT = own_environment() | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
 
 @pytest.mark.parametrize("preset", ["starter", "platform"])

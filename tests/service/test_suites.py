@@ -1,6 +1,5 @@
-"""Each row's own suite, on the servers that it was rendered for; in some rows with the oldest dependencies too."""
+"""Each row's own suite, on its servers and its Python; in some rows with the oldest dependencies too."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -8,24 +7,29 @@ from pathlib import Path
 
 import pytest
 
-from matrix import name_of, rows_with_every_choice
+from environments import interpreter_of, own_environment, python_of
+from matrix import Row, name_of, rows_with_every_choice
 from rendered import newest_release, program, render
 
+# It puts load on a running service for some seconds; what it measures with is the same in every row.
+LOAD_RUN = "tests/example/test_measure.py"
 
-def test_the_services_own_suite_passes(service: Path) -> None:
-    _run_suite(service, python=sys.executable)
+
+def test_the_services_own_suite_passes(service: Path, row: Row, run_directory: Path) -> None:
+    python = python_of(row["python_version"], run_directory)
+    _run_suite(service, f"--ignore={LOAD_RUN}", python=python)
 
 
 # A dependency comes with a choice, not with a pair of them.
 @pytest.mark.parametrize("row", rows_with_every_choice(), ids=name_of, indirect=True)
-def test_the_services_own_suite_passes_with_its_oldest_dependencies(service: Path, tmp_path: Path) -> None:
+def test_the_services_own_suite_passes_with_its_oldest_dependencies(service: Path, row: Row, tmp_path: Path) -> None:
     copy = tmp_path / "service"
     shutil.copytree(service, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    sync = [program("uv"), "sync", "--quiet", "--python", sys.executable, "--resolution", "lowest-direct"]
+    sync = [program("uv"), "sync", "--quiet", "--python", interpreter_of(row["python_version"])]
     done = subprocess.run(
-        [*sync, "--exclude-newer", newest_release()],
+        [*sync, "--resolution", "lowest-direct", "--exclude-newer", newest_release()],
         cwd=copy,
-        env=_environment(),
+        env=own_environment(),
         capture_output=True,
         text=True,
         check=False,
@@ -52,19 +56,14 @@ def test_a_suite_passes_with_facts_far_from_the_defaults(services: Path, tmp_pat
     _run_suite(render(services.parent / "template", tmp_path / "service", answers), python=sys.executable)
 
 
-def _run_suite(service: Path, *, python: str) -> None:
+def _run_suite(service: Path, *options: str, python: str) -> None:
     done = subprocess.run(
-        [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short"],
+        [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", *options],
         cwd=service,
-        env=_environment(),
+        env=own_environment(),
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-6_000:] + done.stderr[-2_000:]
     assert "skipped" not in done.stdout.splitlines()[-1]
-
-
-def _environment() -> dict[str, str]:
-    # Without the variables by which pytest-xdist tells this process that it is a worker.
-    return {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "VIRTUAL_ENV"))}

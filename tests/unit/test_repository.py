@@ -1,7 +1,9 @@
 """The repository itself: clean, and true to what its README says."""
 
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 from matrix import ROOT
@@ -33,6 +35,15 @@ def test_every_page_that_the_readme_names_is_there() -> None:
     for page in ("CONTRIBUTING.md", "CHANGELOG.md", "docs/decisions"):
         assert f"({page})" in (ROOT / "README.md").read_text()
         assert Path(ROOT / page).exists()
+
+
+def test_what_services_ask_for_is_what_their_suites_run_with() -> None:
+    template = (ROOT / "template" / "pyproject.toml.jinja").read_text()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    tested = {*project["project"]["dependencies"], *project["dependency-groups"]["dev"]}
+    asked = re.findall(r'^  "([a-z0-9\[\]-]+[>=][^;"]+)', template, re.MULTILINE)
+    assert len(asked) > 20
+    assert set(asked) - {requirement.partition(";")[0] for requirement in tested} == set()
 
 
 def test_no_tracked_file_names_a_lock_or_leaves_a_conflict() -> None:
