@@ -51,14 +51,14 @@ class Question:
         if self.is_computed:
             raise InvalidAnswerError(self.name, f"{self.name} is computed from other answers; it cannot be set.")
         if self.choices and str(answer) not in self.choices:
-            raise InvalidAnswerError(self.name, self._refusal_of_choice(str(answer)))
+            raise InvalidAnswerError(self.name, self._refusal_of_choice(answer))
         if not _is_of_type(answer, self.type):
             raise InvalidAnswerError(self.name, f"{self.name} must be {WORDS_FOR_TYPES[self.type]}, not {answer!r}.")
 
-    def _refusal_of_choice(self, answer: str) -> str:
+    def _refusal_of_choice(self, answer: object) -> str:
         if self.has_few_choices:
             return f"{self.name} must be one of {', '.join(self.choices)}, not {answer!r}."
-        nearest = get_close_matches(answer.lower(), self.choices, n=3)
+        nearest = get_close_matches(str(answer).lower(), self.choices, n=3)
         hint = f"did you mean {', '.join(nearest)}?" if nearest else "`paceline plans` lists them."
         return f"There is no {self.name} {answer!r}; {hint}"
 
