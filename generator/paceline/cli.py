@@ -187,6 +187,17 @@ def plan(
         display.show_plan(_console(as_json=False), derived, title=f"Plan of {complete['project_name']}")
 
 
+def plans(*, as_json: Json = False) -> None:
+    """List the managed databases whose limits are known, each with its source."""
+    from paceline import display
+    from paceline.database_plans import read_plans
+
+    if as_json:
+        _print_json([plan.as_dict() for plan in read_plans()])
+    else:
+        display.show_database_plans(_console(as_json=False), read_plans())
+
+
 def verify(service: Annotated[Path, typer.Argument(metavar="DIR", help="The service's directory.")]) -> None:
     """Install a service's environment and run its lint, types and tests."""
     raise typer.Exit(_status(_verify(service, _console(as_json=False))))
@@ -195,6 +206,7 @@ def verify(service: Annotated[Path, typer.Argument(metavar="DIR", help="The serv
 COMMANDS_WITH_FLAGS = {"new": new, "plan": plan}
 for _name, _command in COMMANDS_WITH_FLAGS.items():
     app.command(_name)(with_flags(_command, questions=()))
+app.command()(plans)
 app.command()(verify)
 
 
@@ -300,5 +312,5 @@ def _print_notes(notes: Sequence[str]) -> None:
         typer.echo(f"Note: {note}", err=True)
 
 
-def _print_json(result: Mapping[str, Any]) -> None:
+def _print_json(result: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
     typer.echo(json.dumps(result, indent=2))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import PurePosixPath
 
 from rich.console import Console
@@ -10,6 +11,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from paceline.capacity import Plan
+from paceline.database_plans import DatabasePlan
 from paceline.verification import Check, Outcome
 
 
@@ -21,6 +23,28 @@ def show_plan(console: Console, plan: Plan, *, title: str) -> None:
     table.add_column(style="dim")
     for row in plan.rows():
         table.add_row(row.name, row.value, row.reason)
+    _print_table(console, table)
+
+
+def show_database_plans(console: Console, plans: Sequence[DatabasePlan]) -> None:
+    """The plans of each provider as a table, under the page that documents them."""
+    width = max(len(plan.name) for plan in plans)
+    for provider, of_provider in groupby(plans, key=lambda plan: plan.provider):
+        rows = list(of_provider)
+        console.print(Text(f"{provider} ({rows[0].engine})", style="bold"), soft_wrap=True)
+        console.print(Text(f"{rows[0].source}, read on {rows[0].read_on}", style="dim"), soft_wrap=True)
+        table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+        table.add_column(no_wrap=True, min_width=width)
+        table.add_column(justify="right", no_wrap=True, min_width=16)
+        table.add_column(style="dim", no_wrap=True)
+        for plan in rows:
+            kept = f"{plan.provider_reserved} of them reserved" if plan.provider_reserved else ""
+            table.add_row(plan.name, f"{plan.connections} connections", kept)
+        _print_table(console, table)
+        console.print()
+
+
+def _print_table(console: Console, table: Table) -> None:
     if console.is_terminal:
         console.print(table)
         return

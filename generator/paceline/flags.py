@@ -44,7 +44,7 @@ def _option(question: Question) -> Any:  # noqa: ANN401 - typer does not name th
     told = question.help + _default_in_words(question)
     if question.type is bool:
         return typer.Option(f"{flag}/--no-{flag[2:]}", help=told, show_default=False)
-    kinds = question.choices or (question.type.__name__,)
+    kinds = question.choices if question.has_few_choices else (question.type.__name__,)
     return typer.Option(
         flag,
         help=told,

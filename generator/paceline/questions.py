@@ -6,12 +6,16 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from paceline.database_plans import CUSTOM, read_plans
 from paceline.errors import BrokenTemplateError, InvalidAnswerError, UsageError
 
 TYPES: dict[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
 WORDS_FOR_TYPES: dict[type, str] = {int: "a whole number", float: "a number", bool: "yes or no", str: "text"}
 WORDS_FOR_YES = {"y", "yes", "t", "true", "on", "1"}
 WORDS_FOR_NO = {"n", "no", "f", "false", "off", "0"}
+
+# As many as a line can list.
+FEW_CHOICES = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +33,11 @@ class Question:
     """Follows from other answers, so that nobody can set it."""
 
     @property
+    def has_few_choices(self) -> bool:
+        """Whether the choices can be listed in a sentence."""
+        return 0 < len(self.choices) <= FEW_CHOICES
+
+    @property
     def has_fixed_default(self) -> bool:
         """Whether the default is the same whatever the other answers."""
         return self.default is not None and "{" not in str(self.default)
@@ -42,11 +51,16 @@ class Question:
         if self.is_computed:
             raise InvalidAnswerError(self.name, f"{self.name} is computed from other answers; it cannot be set.")
         if self.choices and str(answer) not in self.choices:
-            raise InvalidAnswerError(
-                self.name, f"{self.name} must be one of {', '.join(self.choices)}, not {answer!r}."
-            )
+            raise InvalidAnswerError(self.name, self._refusal_of_choice(answer))
         if not _is_of_type(answer, self.type):
             raise InvalidAnswerError(self.name, f"{self.name} must be {WORDS_FOR_TYPES[self.type]}, not {answer!r}.")
+
+    def _refusal_of_choice(self, answer: object) -> str:
+        if self.has_few_choices:
+            return f"{self.name} must be one of {', '.join(self.choices)}, not {answer!r}."
+        nearest = get_close_matches(str(answer).lower(), self.choices, n=3)
+        hint = f"did you mean {', '.join(nearest)}?" if nearest else "`paceline plans` lists them."
+        return f"There is no {self.name} {answer!r}; {hint}"
 
 
 def read_questions(template: Path) -> tuple[Question, ...]:
@@ -112,6 +126,9 @@ def _question(name: str, entry: object) -> Question:
 def _choices(entry: Any) -> tuple[str, ...]:  # noqa: ANN401 - whatever a YAML file holds
     if isinstance(entry, dict):
         entry = list(entry.values())
+    if isinstance(entry, str):
+        # The one question whose choices are computed offers the plans of the chosen database.
+        entry = [CUSTOM, *(plan.name for plan in read_plans())]
     if not isinstance(entry, list):
         return ()
     return tuple(str(_value_of_choice(choice)) for choice in entry)

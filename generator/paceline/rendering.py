@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from paceline.capacity import CONNECTIONS_CEILING, Deployment
+from paceline.database_plans import CUSTOM, DatabasePlan, find_plan, larger_plans
 from paceline.errors import (
     BrokenTemplateError,
     InvalidAnswerError,
@@ -33,6 +34,8 @@ ONLY_ANSWERS = {"defaults": True, "pretend": True, "exclude": ["*"]}
 
 UNANSWERED = re.compile(r'Question "(?P<question>\w+)" is required')
 REFUSED = re.compile(r"(?:Validation error for question|Invalid choice for) '(?P<question>\w+)': (?P<reason>.*)")
+
+NOT_OFFERED = " is not in ["
 
 RANGE = re.compile(r"\w+ must be between [^,]+\.")
 
@@ -93,7 +96,9 @@ def _copy(template: Path, directory: Path, given: Mapping[str, Any], **settings:
     try:
         return _run_copier(template, directory, given, **settings)
     except (InvalidAnswerError, UnansweredQuestionError) as error:
-        if error.question == "max_connections":
+        if error.question == "database_plan" and "database_plan" in given:
+            _raise_refusal_of_plan(template, given, str(error))
+        if error.question == "max_connections" and given.get("database_plan", CUSTOM) == CUSTOM:
             _raise_shortage(template, given)
         if isinstance(error, InvalidAnswerError) and error.question in given:
             raise _with_answer(error, given[error.question]) from error
@@ -123,6 +128,40 @@ def _raise_shortage(template: Path, given: Mapping[str, Any]) -> None:
             f"{error} {default} is PostgreSQL's default for max_connections;"
             " if your database has another limit, set it with --max-connections."
         ) from error
+
+
+def _raise_refusal_of_plan(template: Path, given: Mapping[str, Any], refusal: str) -> None:
+    """Say whose plan it is that the database does not offer, or the whole sum and which plan would suffice."""
+    plan = find_plan(str(given["database_plan"]))
+    if NOT_OFFERED in refusal:
+        raise InvalidAnswerError(
+            "database_plan",
+            f"{plan.name} is a plan for {plan.engine}; choose the database {plan.engine},"
+            " or another plan (`paceline plans` lists them).",
+        )
+    if "database" not in given:
+        return
+    everything_fits = {**given, "database_plan": CUSTOM, "max_connections": CONNECTIONS_CEILING}
+    facts = _run_copier(template, _nowhere(template), everything_fits, **ONLY_ANSWERS).answers
+    try:
+        _check_plan(plan, facts, given)
+    except PacelineError as error:
+        larger = next((larger for larger in larger_plans(plan) if _suffices(larger, facts, given)), None)
+        way_out = f"; {larger.name}, with {larger.connections}, would do" if larger else ""
+        raise PacelineError(f"{error} {plan.name} accepts {plan.connections}{way_out}.") from error
+
+
+def _check_plan(plan: DatabasePlan, facts: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    reserved = int(given.get("reserved_connections", plan.reserved_connections))
+    plan_for({**facts, "max_connections": plan.connections, "reserved_connections": reserved})
+
+
+def _suffices(plan: DatabasePlan, facts: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
+    try:
+        _check_plan(plan, facts, given)
+    except PacelineError:
+        return False
+    return True
 
 
 def _run_copier(template: Path, directory: Path, given: Mapping[str, Any], **settings: Any) -> Rendering:  # noqa: ANN401

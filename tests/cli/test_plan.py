@@ -78,6 +78,22 @@ def test_stored_answers_to_questions_of_the_past_are_no_obstacle(paceline_comman
     assert paceline_command("plan", "demo").exit_code == 0
 
 
+def test_a_plan_of_a_managed_database_brings_its_limit(paceline_command: Command) -> None:
+    flags = ("--database", "postgresql", "--database-plan", "azure-postgresql-b1ms")
+    shown = planned(paceline_command("plan", *flags, "--json"))
+    assert shown == plan(Deployment(max_connections=50, reserved_connections=17)).as_dict()
+
+
+def test_a_service_stores_the_name_of_its_plan_and_not_the_limit(paceline_command: Command, work: Path) -> None:
+    flags = ("--preset", "api", "--database-plan", "azure-postgresql-b1ms", "--max-connections", "50")
+    assert paceline_command("new", "demo", "--defaults", *flags).exit_code == 0
+    stored = (work / "demo" / ".copier-answers.yml").read_text()
+    assert "database_plan: azure-postgresql-b1ms" in stored
+    assert "max_connections" not in stored
+    larger = planned(paceline_command("plan", "demo", "--database-plan", "azure-postgresql-b2s", "--json"))
+    assert larger["usable_connections"] == 429 - 17
+
+
 def test_an_impossible_budget_is_refused_with_the_sum_of_what_is_stored(paceline_command: Command) -> None:
     paceline_command("new", "demo", "--defaults", "--preset", "api", "--max-connections", "200")
     result = paceline_command("plan", "demo", "--replicas", "100")

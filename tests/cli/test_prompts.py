@@ -68,6 +68,7 @@ def test_all_questions_are_answered_and_the_plan_is_confirmed(
         answer(child, question)
     answer(child, "most replicas", BACKSPACE + "50" + ENTER)
     answer(child, "Set the details too")
+    answer(child, "Managed database")
     # PostgreSQL has a limit, and 50 replicas of one process fit into its default of 100.
     answer(child, "What the database server accepts", BACKSPACE * 3 + "30" + ENTER)
     child.expect_exact("50 web and 0 task processes need 50 connections, but only 25")
@@ -88,12 +89,30 @@ def test_a_limit_is_asked_for_where_the_default_does_not_fit(
 ) -> None:
     child = terminal("new", "demo", "--preset", "api", "--replicas", "100", "--no-git")
     answer(child, "Name of the service")
-    for question in ("deployed", "CPU cores", "Set the details too"):
+    for question in ("deployed", "CPU cores", "Set the details too", "Managed database"):
         answer(child, question)
     answer(child, "What the database server accepts", "300" + ENTER)
     answer(child, "files to demo?")
     assert finish(child) == 0
     assert "max_connections: 300" in (work / "demo" / ".copier-answers.yml").read_text()
+
+
+def test_a_plan_is_chosen_from_a_list_in_which_those_that_are_too_small_cannot_be(
+    terminal: Callable[..., "pexpect.spawn[str]"], work: Path
+) -> None:
+    child = terminal("new", "demo", "--preset", "api", "--replicas", "20", "--no-git")
+    answer(child, "Name of the service")
+    for question in ("deployed", "CPU cores", "Set the details too"):
+        answer(child, question)
+    child.expect_exact("aiven-postgresql-free (20 connections)")
+    child.expect_exact("40 connections are needed, but only 15 of 20 are usable")
+    # The first two hold fewer than 40 processes, so one step leads to the third.
+    child.send(DOWN + ENTER)
+    child.expect_exact("Plan of Demo")
+    child.expect_exact("100 - 5 reserved")
+    answer(child, "files to demo?")
+    assert finish(child) == 0
+    assert "database_plan: aiven-postgresql-4" in (work / "demo" / ".copier-answers.yml").read_text()
 
 
 def test_what_is_given_is_not_asked_and_declining_leaves_nothing(

@@ -44,6 +44,51 @@ def test_an_unknown_answer_is_refused_with_the_nearest_name(paceline_command: Co
     assert names_in(work) == []
 
 
+@pytest.mark.parametrize(
+    ("flags", "reason", "status"),
+    [
+        (
+            ("--database-plan", "azure-postgresq-b1"),
+            "There is no database_plan 'azure-postgresq-b1'; did you mean azure-postgresql-b1ms,",
+            2,
+        ),
+        (("--database-plan", "quantum"), "There is no database_plan 'quantum'; `paceline plans` lists them.", 2),
+        (
+            ("--database-plan", "rds-mysql-db.t4g.micro"),
+            "rds-mysql-db.t4g.micro is a plan for mysql; choose the database mysql, or another plan",
+            2,
+        ),
+        (
+            ("--database-plan", "render-8gb", "--max-connections", "100"),
+            "The plan render-8gb accepts 200 connections, not 100; leave max_connections out",
+            2,
+        ),
+        (
+            ("--database-plan", "render-8gb", "--replicas", "150"),
+            "300 web processes need 300 connections, but only 188 are usable (200 - 12 reserved)",
+            1,
+        ),
+        (
+            ("--database-plan", "render-8gb", "--replicas", "150"),
+            "render-8gb accepts 200; render-16gb, with 400, would do.",
+            1,
+        ),
+        (("--database-plan", "render-32gb", "--replicas", "900"), "render-32gb accepts 500.", 1),
+    ],
+)
+def test_a_plan_that_cannot_be_is_refused_with_the_way_out(
+    paceline_command: Command, work: Path, flags: tuple[str, ...], reason: str, status: int
+) -> None:
+    result = paceline_command("new", "demo", "--defaults", "--preset", "api", *flags)
+    assert reason in sentence(result, status=status)
+    assert names_in(work) == []
+
+
+def test_a_plan_without_a_server_is_refused(paceline_command: Command) -> None:
+    result = paceline_command("new", "demo", "--defaults", "--database-plan", "neon-1-cu")
+    assert "neon-1-cu is a plan for postgresql; choose the database postgresql" in sentence(result, status=2)
+
+
 def test_an_answer_unlike_all_questions_is_refused_with_their_names(paceline_command: Command) -> None:
     result = paceline_command("new", "demo", "--defaults", "-d", "colour=red")
     assert "the questions are project_name, database" in sentence(result, status=2)

@@ -19,13 +19,16 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jinja2 import StrictUndefined, Template
+from jinja2 import FileSystemLoader, StrictUndefined, Template
 from jinja2.exceptions import UndefinedError
 from jinja2.sandbox import SandboxedEnvironment
 
+from paceline import database_plans
 from paceline.capacity import BOUNDS, CONNECTIONS_CEILING, Deployment, plan
+from paceline.database_plans import CUSTOM, DatabasePlan, find_plan, read_plans
 
 QUESTIONNAIRE = Path(__file__).parents[2] / "copier.yml"
+PLANS = "generator/paceline/database_plans.yml"
 
 DEFAULT_MAX_CONNECTIONS = 100
 
@@ -47,6 +50,8 @@ class Facts(NamedTuple):
     """Task workers and the children of each; None without a task queue."""
     cpu_cores: int = 2
     grace_period: int = 30
+    database_plan: str = CUSTOM
+    """A plan's own limit is left to the plan."""
 
     def answers(self) -> dict[str, Any]:
         answers: dict[str, Any] = {
@@ -59,13 +64,14 @@ class Facts(NamedTuple):
             "workers": self.workers,
             "rollout_surge": self.rollout_surge,
             "grace_period": self.grace_period,
+            "database_plan": self.database_plan,
         }
         if self.tasks is not None:
             answers["task_replicas"], answers["task_concurrency"] = self.tasks
         if self.database != "sqlite":
             answers["reserved_connections"] = self.reserved_connections
             answers["database_share"] = self.database_share
-            if self.max_connections is not None:
+            if self.max_connections is not None and self.database_plan == CUSTOM:
                 answers["max_connections"] = self.max_connections
         return answers
 
@@ -116,6 +122,7 @@ class Rules:
         content: dict[str, Any] = yaml.safe_load(QUESTIONNAIRE.read_text(encoding="utf-8"))
         assert content["_envops"].pop("undefined") == "jinja2.StrictUndefined"
         self._environment = SandboxedEnvironment(
+            loader=FileSystemLoader(QUESTIONNAIRE.parent),
             extensions=["jinja2_ansible_filters.AnsibleCoreFiltersExtension"],
             undefined=StrictUndefined,
             keep_trailing_newline=True,
@@ -126,13 +133,28 @@ class Rules:
         self._defaults = {name: self._compile(details["default"]) for name, details in questions.items()}
         self._whens = {name: self._compile(details.get("when", True)) for name, details in questions.items()}
         self._validators = {name: self._compile(details.get("validator", "")) for name, details in questions.items()}
-        self._facts = [name for name in questions if name in BOUNDS and questions[name]["type"] == "int"]
+        self._choices_of_plans = self._compile(questions["database_plan"]["choices"])
+        computed = {name for name, details in questions.items() if details.get("when") is False}
+        numbers = [name for name in questions if name in BOUNDS or name in computed or name == "database_plan"]
+        self._facts = [name for name in numbers if questions[name]["type"] == "int" or name == "database_plan"]
 
     def refusal(self, answers: Mapping[str, Any]) -> str | None:
         """What the first rule says that refuses the answers."""
+        return self._ask({**self._others, **answers}, answers)
+
+    def completed(self, answers: Mapping[str, Any]) -> dict[str, Any]:
+        """The answers and the defaults of the other questions, as far as there are any."""
         known = {**self._others, **answers}
+        self._ask(known, answers)
+        return known
+
+    def _ask(self, known: dict[str, Any], answers: Mapping[str, Any]) -> str | None:
         for name in self._facts:
             is_asked = True
+            if name == "database_plan":
+                if complaint := self._refusal_of_plan(known):
+                    return f"Invalid choice for 'database_plan': {complaint}"
+                continue
             if name not in answers:
                 is_asked = self._whens[name].render(known) == "True"
                 default = self.default(name, known)
@@ -144,6 +166,14 @@ class Rules:
             if is_asked and (complaint := self._validators[name].render(known).strip()):
                 return f"Validation error for question '{name}': {complaint}"
         return None
+
+    def _refusal_of_plan(self, known: Mapping[str, Any]) -> str:
+        # Without a plan nothing is read: the grid has tens of thousands of cells.
+        if known["database_plan"] == CUSTOM:
+            return ""
+        choices = yaml.load(self._choices_of_plans.render(known), Loader=yaml.CSafeLoader)
+        offered = [choice for choice in choices.values() if choice != CUSTOM]
+        return next(c.get("validator", "") for c in offered if c["value"] == known["database_plan"])
 
     def default(self, name: str, known: Mapping[str, Any]) -> int | None:
         try:
@@ -348,7 +378,7 @@ def test_the_default_of_max_connections_is_offered_exactly_when_the_formula_acce
     for facts in grid_inside_the_bounds(share):
         if facts.max_connections != DEFAULT_MAX_CONNECTIONS:
             continue
-        default = rules().default("max_connections", facts.answers() | default_tasks(facts))
+        default = rules().completed(facts._replace(max_connections=None).answers()).get("max_connections")
         fits = facts.refusal_of_the_formula() is None
         assert default == (DEFAULT_MAX_CONNECTIONS if fits else None), facts
         unanswered = rules().refusal(facts._replace(max_connections=None).answers())
@@ -357,9 +387,44 @@ def test_the_default_of_max_connections_is_offered_exactly_when_the_formula_acce
     assert offered == {None, DEFAULT_MAX_CONNECTIONS}
 
 
-def default_tasks(facts: Facts) -> dict[str, int]:
-    """Answers that a queue's absence leaves to their defaults; no rule may count them."""
-    return {} if facts.tasks is not None else {"task_replicas": 1, "task_concurrency": facts.cpu_cores}
+# Plans of managed databases ---------------------------------------------------------------------
+
+OFFERED = [plan for plan in read_plans() if plan.engine == "postgresql"]
+
+
+def around_what_a_plan_holds(managed: DatabasePlan, reserved: int) -> Iterator[Facts]:
+    usable = max(1, managed.connections - reserved)
+    return (
+        Facts(
+            database_plan=managed.name,
+            max_connections=managed.connections,
+            reserved_connections=reserved,
+            database_share=share,
+            replicas=max(1, min(1_000, usable * share // 100 // workers + more)),
+            workers=workers,
+        )
+        for share, more, workers in product((33, 100), (-1, 0, 1), (1, 7))
+    )
+
+
+@pytest.mark.parametrize("managed", OFFERED[::20], ids=lambda managed: managed.name)
+def test_a_plan_is_accepted_exactly_when_the_formula_accepts_its_limit(managed: DatabasePlan) -> None:
+    verdicts = set()
+    for reserved in (0, managed.reserved_connections):
+        for facts in around_what_a_plan_holds(managed, reserved):
+            asked, planned = rules().refusal(facts.answers()), facts.refusal_of_the_formula()
+            assert (asked is None) == (planned is None), f"{facts}\ncopier.yml: {asked}\ncapacity.py: {planned}"
+            verdicts.add(asked is None)
+    assert verdicts >= {True}
+
+
+@pytest.mark.parametrize("managed", OFFERED[::20], ids=lambda managed: managed.name)
+def test_a_plan_sets_the_limit_and_the_default_of_the_reserve(managed: DatabasePlan) -> None:
+    answers = Facts(database_plan=managed.name).answers()
+    del answers["reserved_connections"]
+    completed = rules().completed(answers)
+    assert completed["max_connections"] == managed.connections
+    assert completed["reserved_connections"] == managed.reserved_connections
 
 
 # Through Copier itself --------------------------------------------------------------------------
@@ -370,6 +435,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The questionnaire in a plain directory, with no files to render."""
     directory = tmp_path_factory.mktemp("questionnaire")
     shutil.copy(QUESTIONNAIRE, directory)
+    (directory / PLANS).parent.mkdir(parents=True)
+    shutil.copy(database_plans.FILE, directory / PLANS)
     (directory / "template").mkdir()
     return directory
 
@@ -409,7 +476,9 @@ def sample() -> list[Facts]:
         refused += {reason: facts for facts, reason in reasons.items() if reason}.values()
     random.shuffle(refused)
     chosen = [*accepted, *refused[:24]]
-    return [*chosen, *(facts._replace(max_connections=None) for facts in chosen[::6])]
+    azure = find_plan("azure-postgresql-b1ms")
+    managed = list(around_what_a_plan_holds(azure, azure.reserved_connections))[::2]
+    return [*chosen, *managed, *(facts._replace(max_connections=None) for facts in chosen[::6])]
 
 
 def test_copier_says_the_same_as_the_rules_rendered_here(template: Path) -> None:

@@ -11,8 +11,11 @@ import copier
 import pytest
 import yaml
 
+from paceline.database_plans import CUSTOM, find_plan, read_plans
+
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "template"
+PLANS = "generator/paceline/database_plans.yml"
 CONTENT: dict[str, Any] = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))
 QUESTIONS: dict[str, dict[str, Any]] = {name: entry for name, entry in CONTENT.items() if not name.startswith("_")}
 COMPUTED = {name for name, question in QUESTIONS.items() if question.get("when") is False}
@@ -27,6 +30,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The questionnaire in a plain directory, with no files to render."""
     directory = tmp_path_factory.mktemp("questionnaire")
     shutil.copy(ROOT / "copier.yml", directory)
+    (directory / PLANS).parent.mkdir(parents=True)
+    shutil.copy(ROOT / PLANS, directory / PLANS)
     (directory / "template").mkdir()
     return directory
 
@@ -47,7 +52,9 @@ def ask(template: Path, **answers: object) -> dict[str, Any]:
 
 
 def choices_of(name: str) -> list[str]:
-    return list(QUESTIONS[name]["choices"].values())
+    choices = QUESTIONS[name]["choices"]
+    # Those of a template are the plans; tests of their own hold them.
+    return [CUSTOM] if isinstance(choices, str) else list(choices.values())
 
 
 # Settings ---------------------------------------------------------------------------------------
@@ -96,7 +103,7 @@ def test_a_question_has_a_default_of_its_type_among_its_choices(name: str) -> No
     assert "choices" not in question or default in choices_of(name)
 
 
-@pytest.mark.parametrize("name", [name for name in ASKED if "choices" in QUESTIONS[name]])
+@pytest.mark.parametrize("name", [name for name in ASKED if isinstance(QUESTIONS[name].get("choices"), dict)])
 def test_a_choice_is_a_word_with_a_line_of_its_own(name: str) -> None:
     labels = list(QUESTIONS[name]["choices"])
     assert all(re.fullmatch(r"[a-z][a-z0-9-]*|3\.\d+", choice) for choice in choices_of(name))
@@ -113,8 +120,9 @@ def test_a_rule_stands_where_the_prompt_holds_answers_to_it(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(COMPUTED))
 def test_a_computed_answer_cannot_be_set(template: Path, name: str) -> None:
-    with pytest.raises(ValueError, match=rf"'{name}': computed from \w+; it cannot be set"):
-        ask(template, **{name: "anything"})
+    anything = {"str": "anything", "int": 1}[QUESTIONS[name]["type"]]
+    with pytest.raises(ValueError, match=rf"'{name}': computed from [\w ]+; it cannot be set"):
+        ask(template, **{name: anything})
 
 
 # Defaults ---------------------------------------------------------------------------------------
@@ -232,6 +240,45 @@ def test_an_answer_that_contradicts_another_is_refused_with_the_reason(
 ) -> None:
     with pytest.raises(ValueError, match=reason):
         ask(template, **answers)
+
+
+# Plans of managed databases ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["azure-postgresql-b1ms", "neon-0.25-cu", "render-under-8gb"])
+def test_a_plan_brings_its_limit_and_what_its_provider_reserves(template: Path, name: str) -> None:
+    answers = ask(template, database="postgresql", database_plan=name)
+    assert answers["max_connections"] == find_plan(name).connections
+    assert answers["reserved_connections"] == find_plan(name).provider_reserved + 2
+
+
+def test_every_plan_of_the_database_and_no_other_is_offered(template: Path) -> None:
+    with pytest.raises(ValueError, match="is not in") as refusal:
+        ask(template, database="postgresql", database_plan="none")
+    offered = [plan.name for plan in read_plans() if plan.engine == "postgresql"]
+    assert str([CUSTOM, *offered]) in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("answers", "reason"),
+    [
+        ({"max_connections": 80}, "azure-postgresql-b1ms accepts 50 connections, not 80"),
+        ({"replicas": 34}, "34 connections are needed, but only 33 of 50 are usable"),
+        ({"replicas": 34, "max_connections": 50}, "34 connections are needed, but only 33 of 50 are usable"),
+        ({"replicas": 20, "database_share": 50}, "20 connections are needed, but only 16 of 50 are usable"),
+        ({"replicas": 46, "reserved_connections": 5}, "46 connections are needed, but only 45 of 50 are usable"),
+        ({"database": "sqlite"}, "'azure-postgresql-b1ms' is not in"),
+    ],
+)
+def test_what_contradicts_a_plan_is_refused(template: Path, answers: dict[str, object], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        ask(template, **{"database": "postgresql", "database_plan": "azure-postgresql-b1ms", **answers})
+
+
+def test_the_limit_of_a_plan_may_be_repeated(template: Path) -> None:
+    plan = find_plan("azure-postgresql-b1ms")
+    answers = ask(template, database="postgresql", database_plan=plan.name, max_connections=plan.connections)
+    assert answers["max_connections"] == plan.connections
 
 
 # Files ------------------------------------------------------------------------------------------
