@@ -18,7 +18,7 @@ Choice = tuple[str, Any]
 Combination = frozenset[Choice]
 
 # These decide numbers, not files; tests/unit holds every one of their answers to the formula.
-_NUMBERS_ONLY = {"advanced", "worker_rule"}
+_NUMBERS_ONLY = {"advanced", "database_plan", "worker_rule"}
 
 REJECTED: dict[Combination, str] = {}
 """Pairs of choices that the questionnaire refuses, with what it says of them."""
