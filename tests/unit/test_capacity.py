@@ -21,7 +21,7 @@ from paceline.capacity import (
     CONNECTIONS_CEILING,
     FILE_POOL_SIZE,
     POOL_SIZE_CEILING,
-    REDIS_POOL_CEILING,
+    CACHE_POOL_CEILING,
     ConnectionBudgetError,
     Deployment,
     Plan,
@@ -463,7 +463,7 @@ def test_the_redis_pools_leave_a_fifth_of_the_server_unless_one_each_is_already_
     if deployment.redis_max_connections is None:
         assert derived.redis_pool_size == 0
         return
-    assert 1 <= derived.redis_pool_size <= REDIS_POOL_CEILING
+    assert 1 <= derived.redis_pool_size <= CACHE_POOL_CEILING
     processes = deployment.web_processes + deployment.task_processes
     assert (
         derived.redis_pool_size == 1 or derived.redis_pool_size * processes * 5 <= deployment.redis_max_connections * 4
