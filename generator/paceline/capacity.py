@@ -28,6 +28,7 @@ BOUNDS = {
     "cpu_cores": (1, 256),
     "grace_period": (10, 3_600),
     "redis_max_connections": (1, 1_000_000),
+    "memcached_max_connections": (1, 1_000_000),
 }
 
 # Little's law: one process answers some 1,000 queries a second at best, so with queries of 30 ms
@@ -44,7 +45,7 @@ TASK_POOL_SIZE = 1
 POOL_RECYCLE = 1_800
 
 # Commands of one process share few connections; a fifth of the server stays free for others.
-REDIS_POOL_CEILING = 20
+CACHE_POOL_CEILING = 20
 
 
 class ConnectionBudgetError(ValueError):
@@ -80,6 +81,8 @@ class Deployment:
     """Seconds between the platform's request to stop and its kill."""
     redis_max_connections: int | None = None
     """What the Redis server accepts in all (its ``maxclients``, 10,000 by default); None without Redis."""
+    memcached_max_connections: int | None = None
+    """What the Memcached server accepts in all (its ``-c``, 1,024 by default); None without Memcached."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -138,6 +141,8 @@ class Plan:
     """Connections of one task process; 0 without a task queue."""
     redis_pool_size: int
     """Connections to Redis of one process; 0 without Redis."""
+    memcached_pool_size: int
+    """Connections to Memcached of one process; 0 without Memcached."""
     thread_limit: int
     """Threads for synchronous libraries."""
     concurrency_limit: int
@@ -173,6 +178,9 @@ class Plan:
             rows.append(Row("connections at peak", str(self.connections_at_peak), self._peak_sum()))
         if self.redis_pool_size:
             rows.append(Row("redis pool", str(self.redis_pool_size), f"of {facts.redis_max_connections} for everyone"))
+        if self.memcached_pool_size:
+            reason = f"of {facts.memcached_max_connections} for everyone"
+            rows.append(Row("memcached pool", str(self.memcached_pool_size), reason))
         return [*rows, *self._limits(), *self._timeouts()]
 
     def as_dict(self) -> dict[str, Any]:
@@ -227,7 +235,8 @@ def plan(deployment: Deployment, *, pool_size: int | None = None) -> Plan:
         pool_timeout=facts.grace_period // 10,
         pool_recycle=POOL_RECYCLE,
         task_pool_size=TASK_POOL_SIZE if facts.task_processes else 0,
-        redis_pool_size=_redis_pool(facts),
+        redis_pool_size=_cache_pool(facts.redis_max_connections, facts),
+        memcached_pool_size=_cache_pool(facts.memcached_max_connections, facts),
         # Python's own rule for a pool of threads (concurrent.futures.ThreadPoolExecutor).
         thread_limit=min(32, facts.cpu_cores + 4),
         # 64 waiting requests of 50 ms for each connection are what pool_timeout can still serve.
@@ -312,11 +321,11 @@ def _count(number: int, one: str, many: str) -> str:
     return f"{number} {one if number == 1 else many}"
 
 
-def _redis_pool(facts: Deployment) -> int:
-    if facts.redis_max_connections is None:
+def _cache_pool(max_connections: int | None, facts: Deployment) -> int:
+    if max_connections is None:
         return 0
-    share = facts.redis_max_connections * 4 // 5 // (facts.web_processes + facts.task_processes)
-    return max(1, min(REDIS_POOL_CEILING, share))
+    share = max_connections * 4 // 5 // (facts.web_processes + facts.task_processes)
+    return max(1, min(CACHE_POOL_CEILING, share))
 
 
 def _main() -> None:

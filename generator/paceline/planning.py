@@ -8,6 +8,8 @@ from paceline.errors import PacelineError
 
 # Redis's own default for maxclients.
 REDIS_MAX_CONNECTIONS = 10_000
+# Memcached's own default for -c.
+MEMCACHED_MAX_CONNECTIONS = 1_024
 
 FACTS_ANSWERED_DIRECTLY = (
     "reserved_connections",
@@ -40,5 +42,6 @@ def deployment_for(answers: Mapping[str, Any]) -> Deployment:
         task_replicas=answers["task_replicas"] if has_tasks else 0,
         task_concurrency=answers["task_concurrency"] if has_tasks else 0,
         redis_max_connections=REDIS_MAX_CONNECTIONS if has_redis else None,
+        memcached_max_connections=MEMCACHED_MAX_CONNECTIONS if answers["cache_backend"] == "memcached" else None,
         **{fact: answers[fact] for fact in FACTS_ANSWERED_DIRECTLY},
     )

@@ -134,7 +134,7 @@ def test_an_answer_that_cannot_be_one_is_refused_with_the_reason(
         ("cpu_cores: 2.5\n", "cpu_cores must be a whole number, not 2.5."),
         ("cpu_cores: true\n", "cpu_cores must be a whole number, not True."),
         ("cpu_cores:\n", "cpu_cores must be a whole number, not None."),
-        ("cache_backend: no\n", "cache_backend must be one of memory, redis, none, not False."),
+        ("cache_backend: no\n", "cache_backend must be one of memory, redis, memcached, none, not False."),
         ("\x00", "is not YAML"),
     ],
 )

@@ -20,9 +20,12 @@ FOREIGN_WORDS = {
     ("worker_strategy", "gunicorn"): r"uvicorn",
     ("task_queue", "none"): r"celery|broker",
     ("task_queue", "celery-redis"): r"BackgroundTasks",
-    ("cache_backend", "memory"): r"RedisStore|NearStore|redis_url|cache_near",
-    ("cache_backend", "redis"): r"MemoryStore",
-    ("cache_backend", "none"): r"ResponseCache|RedisStore|NearStore|MemoryStore|cache_(memory|body)_bytes|invalidation",
+    ("cache_backend", "memory"): r"RedisStore|NearStore|redis_url|cache_near|memcached",
+    ("cache_backend", "redis"): r"MemoryStore|memcached",
+    ("cache_backend", "memcached"): r"MemoryStore|RedisStore|NearStore|redis_url|cache_near|cache_memory",
+    ("cache_backend", "none"): (
+        r"ResponseCache|RedisStore|NearStore|MemoryStore|memcached|cache_(memory|body)_bytes|invalidation"
+    ),
 }
 GENERATOR_WORDS = r"paceline|jinja|cookiecutter|\bquestionnaire\b|\btemplate option\b"
 # The formula knows every database; the answers are copier's own.

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from paceline import capacity
 from paceline.capacity import (
     BOUNDS,
+    CACHE_POOL_CEILING,
     CONNECTIONS_CEILING,
     FILE_POOL_SIZE,
     POOL_SIZE_CEILING,
-    REDIS_POOL_CEILING,
     ConnectionBudgetError,
     Deployment,
     Plan,
@@ -64,6 +64,7 @@ def any_deployments(draw: st.DrawFn) -> Deployment:
         cpu_cores=draw(facts_within_bounds("cpu_cores")),
         grace_period=draw(facts_within_bounds("grace_period")),
         redis_max_connections=draw(st.none() | facts_within_bounds("redis_max_connections")),
+        memcached_max_connections=draw(st.none() | facts_within_bounds("memcached_max_connections")),
     )
 
 
@@ -456,18 +457,22 @@ def test_only_the_grace_period_decides_the_timeouts(deployment: Deployment) -> N
 
 @thorough
 @given(deployments())
-def test_the_redis_pools_leave_a_fifth_of_the_server_unless_one_each_is_already_more(deployment: Deployment) -> None:
+def test_the_pools_of_a_cache_leave_a_fifth_of_the_server_unless_one_each_is_already_more(
+    deployment: Deployment,
+) -> None:
     derived = plan_if_accepted(deployment)
     if derived is None:
         return
-    if deployment.redis_max_connections is None:
-        assert derived.redis_pool_size == 0
-        return
-    assert 1 <= derived.redis_pool_size <= REDIS_POOL_CEILING
     processes = deployment.web_processes + deployment.task_processes
-    assert (
-        derived.redis_pool_size == 1 or derived.redis_pool_size * processes * 5 <= deployment.redis_max_connections * 4
-    )
+    for pool_size, max_connections in (
+        (derived.redis_pool_size, deployment.redis_max_connections),
+        (derived.memcached_pool_size, deployment.memcached_max_connections),
+    ):
+        if max_connections is None:
+            assert pool_size == 0
+        else:
+            assert 1 <= pool_size <= CACHE_POOL_CEILING
+            assert pool_size == 1 or pool_size * processes * 5 <= max_connections * 4
 
 
 @thorough
@@ -566,6 +571,7 @@ def test_replicas_in_a_rollout_with_tasks_and_half_of_a_database() -> None:
         task_replicas=1,
         task_concurrency=8,
         redis_max_connections=500,
+        memcached_max_connections=1_024,
     )
     derived = plan(deployment)
     assert (deployment.web_processes, deployment.task_processes) == (16, 16)
@@ -573,7 +579,9 @@ def test_replicas_in_a_rollout_with_tasks_and_half_of_a_database() -> None:
     assert (derived.pool_size, derived.task_pool_size, derived.connections_at_peak) == (5, 1, 96)
     # Four fifths of 500 = 400, / 32 processes = 12.
     assert derived.redis_pool_size == 12
-    assert [tuple(row) for row in derived.rows()[:8]] == [
+    # Four fifths of 1,024 = 819, / 32 processes = 25, and 20 at most.
+    assert derived.memcached_pool_size == 20
+    assert [tuple(row) for row in derived.rows()[:9]] == [
         ("web processes", "16", "3 replicas x 4 processes, + 25 % of the replicas in a rollout"),
         ("task processes", "16", "1 replica x 8 processes, + 25 % of the replicas in a rollout"),
         ("usable connections", "97", "(200 - 5 reserved) x 50 %"),
@@ -582,6 +590,7 @@ def test_replicas_in_a_rollout_with_tasks_and_half_of_a_database() -> None:
         ("task pool_size", "1", "a task process runs one task at a time"),
         ("connections at peak", "96", "16 x 5 + 16 x 1 = 96, at most 97"),
         ("redis pool", "12", "of 500 for everyone"),
+        ("memcached pool", "20", "of 1024 for everyone"),
     ]
 
 

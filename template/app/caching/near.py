@@ -74,6 +74,8 @@ class NearStore:
             self._tags.renew(tags)
 
     async def acquire(self, key: str, *, seconds: float) -> str | None:
+        # Who asks for the lock has refused the copy, and looks next for what another process has kept.
+        self._copies.remove(key)
         return await self._shared.acquire(key, seconds=seconds)
 
     async def release(self, key: str, token: str) -> None:

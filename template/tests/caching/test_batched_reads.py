@@ -1,16 +1,12 @@
 """Many requests in one turn of the event loop ask the store once."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 
 import pytest
-from redis.asyncio import Redis
 
 from app.caching.batched_reads import BatchedReads
-from app.caching.redis import RedisStore
 from app.caching.store import StoreUnavailableError
-from app.config import Settings
-from tests.conftest import empty_cache
 
 
 class _Server:
@@ -40,24 +36,6 @@ def server() -> _Server:
 @pytest.fixture
 def reads(server: _Server) -> BatchedReads:
     return BatchedReads(server.read)
-
-
-@pytest.fixture
-async def store(settings: Settings) -> AsyncGenerator[RedisStore]:
-    await empty_cache(settings)
-    store = RedisStore(settings.redis_url, max_connections=5, timeout=2)
-    yield store
-    await store.close()
-
-
-async def test_many_requests_are_one_command(store: RedisStore, settings: Settings) -> None:
-    await store.invalidate(["things"])
-    async with Redis.from_url(settings.redis_url) as redis:
-        await redis.config_resetstat()
-        loaded = await asyncio.gather(*(store.load(f"key-{number % 50}", ["things"]) for number in range(200)))
-        commands = await redis.info("commandstats")
-    assert commands["cmdstat_mget"]["calls"] == 1
-    assert len({versions for _, versions in loaded}) == 1
 
 
 async def test_a_key_that_many_ask_for_travels_once(reads: BatchedReads, server: _Server) -> None:
@@ -103,14 +81,3 @@ async def test_a_read_that_fails_fails_for_all_who_wait_and_the_next_one_works(
     assert {type(failure) for failure in failures} == {StoreUnavailableError}
     server.error = None
     assert await reads.get(["next"]) == [b"next"]
-
-
-async def test_one_who_is_cancelled_in_the_middle_of_an_answer_leaves_no_answer_to_the_next(store: RedisStore) -> None:
-    for number in range(50):
-        locking = asyncio.create_task(store.acquire(f"key-{number}", seconds=5))
-        for _ in range(number % 5):
-            await asyncio.sleep(0)
-        locking.cancel()
-        await asyncio.gather(locking, return_exceptions=True)
-        assert await store.acquire(f"other-{number}", seconds=5)
-        assert (await store.load("nothing", ["things"])).versions == ("",)

@@ -219,6 +219,18 @@ async def test_a_response_that_a_caller_wants_new_replaces_the_copy(
     assert source.calls == 2
 
 
+async def test_who_waits_for_the_lock_of_another_process_finds_what_that_one_keeps(
+    processes: tuple[_Process, _Process],
+) -> None:
+    one, other = processes
+    await one.keep(b"old")
+    assert await one.body() == b"old"
+    assert await other.store.acquire("key", seconds=60)
+    await other.keep(b"new")
+    assert await one.store.acquire("key", seconds=60) is None
+    assert await one.body() == b"new"
+
+
 async def test_a_copy_is_not_taken_of_what_is_stale(processes: tuple[_Process, _Process], clock: Clock) -> None:
     one, _ = processes
     await one.keep(b"body")

@@ -6,16 +6,16 @@ from collections.abc import AsyncGenerator, Sequence
 import httpx2
 import pytest
 
-from app.caching.redis import RedisStore
 from app.caching.store import Entry
 from app.config import Settings
 from app.main import Service
 from tests.caching.cached_routes import Source, cache_in_front_of, routes_of
 from tests.caching.conftest import Clock, waiting_for_tasks
+from tests.caching.shared_store import SharedStore, address_on, port_of
 from tests.conftest import client_of, wait_until
 
 
-class _WatchedStore(RedisStore):
+class _WatchedStore(SharedStore):
     """Tells whether its process waits for another one's lock."""
 
     refusals = 0
@@ -26,18 +26,18 @@ class _WatchedStore(RedisStore):
         return token
 
 
-class _KilledStore(RedisStore):
+class _KilledStore(SharedStore):
     """The store of a process that is killed while it computes: it gives no lock back."""
 
     async def release(self, key: str, token: str) -> None:
         pass
 
 
-class _SlowToSave(RedisStore):
+class _SlowToSave(SharedStore):
     """Keeps a response only when it may."""
 
-    def __init__(self, url: str) -> None:
-        super().__init__(url, max_connections=5, timeout=2)
+    def __init__(self, address: str) -> None:
+        super().__init__(address, max_connections=5, timeout=2)
         self.is_saving = asyncio.Event()
         self.may_save = asyncio.Event()
 
@@ -51,14 +51,14 @@ class _SlowToSave(RedisStore):
 async def stores(service: Service, source: Source, settings: Settings) -> AsyncGenerator[list[_WatchedStore]]:
     """The stores of two processes, beside one service with cached routes."""
     service.api.include_router(routes_of(source))
-    stores = [_WatchedStore(settings.redis_url, max_connections=5, timeout=2) for _ in range(2)]
+    stores = [_WatchedStore(address_on(port_of(settings)), max_connections=5, timeout=2) for _ in range(2)]
     async with waiting_for_tasks():
         yield stores
     for store in stores:
         await store.close()
 
 
-def _clients(service: Service, stores: Sequence[RedisStore], *, lock_timeout: float = 5) -> list[httpx2.AsyncClient]:
+def _clients(service: Service, stores: Sequence[SharedStore], *, lock_timeout: float = 5) -> list[httpx2.AsyncClient]:
     caches = [cache_in_front_of(service, store, lock_timeout=lock_timeout) for store in stores]
     return [client_of(cache) for cache in caches]
 
@@ -96,7 +96,7 @@ async def test_what_is_stale_for_two_processes_is_computed_by_one(
 async def test_who_finds_the_lock_taken_while_the_response_is_being_saved_takes_that_one(
     service: Service, source: Source, stores: list[_WatchedStore], settings: Settings
 ) -> None:
-    first, second = _SlowToSave(settings.redis_url), stores[0]
+    first, second = _SlowToSave(address_on(port_of(settings))), stores[0]
     client, another = _clients(service, [first, second])
     one = asyncio.create_task(client.get("/public"))
     await first.is_saving.wait()
@@ -111,7 +111,7 @@ async def test_who_finds_the_lock_taken_while_the_response_is_being_saved_takes_
 async def test_when_the_process_that_computes_is_killed_another_computes_and_keeps_it(
     service: Service, source: Source, stores: list[_WatchedStore], settings: Settings
 ) -> None:
-    killed = _KilledStore(settings.redis_url, max_connections=5, timeout=2)
+    killed = _KilledStore(address_on(port_of(settings)), max_connections=5, timeout=2)
     dying, client, another = _clients(service, [killed, *stores], lock_timeout=0.2)
     source.may_finish.clear()
     request = asyncio.create_task(dying.get("/public"))

@@ -6,17 +6,16 @@ from collections.abc import AsyncGenerator
 
 import httpx2
 import pytest
-from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from app.caching.policy import LONGEST
-from app.caching.redis import RedisStore
 from app.caching.store import StoreUnavailableError, invalidate
 from app.config import Settings
 from app.main import Service, create_service
 from tests.caching.cached_routes import Source, cache_in_front_of, routes_of
+from tests.caching.shared_store import SharedStore, address_on, on_port, port_of, seconds_of_tag, shared_server
 from tests.conftest import client_of, empty_cache, running
 from tests.relay import Relay
-from tests.valkey_server import valkey_server
 
 TIMEOUT = 0.2
 
@@ -37,7 +36,7 @@ class _FirstConnectionHangs(Relay):
 
 @pytest.fixture(autouse=True)
 def _short_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.caching.redis._REST_SECONDS", 0.1)
+    monkeypatch.setattr("app.caching.circuit_breaker._REST_SECONDS", 0.1)
 
 
 @pytest.fixture
@@ -49,9 +48,9 @@ def port() -> int:
 
 
 @pytest.fixture
-async def store(port: int) -> AsyncGenerator[RedisStore]:
+async def store(port: int) -> AsyncGenerator[SharedStore]:
     """A store whose server is to be started, or not."""
-    store = RedisStore(f"redis://127.0.0.1:{port}/0", max_connections=5, timeout=TIMEOUT)
+    store = SharedStore(address_on(port), max_connections=5, timeout=TIMEOUT)
     yield store
     await store.close()
 
@@ -60,8 +59,7 @@ async def store(port: int) -> AsyncGenerator[RedisStore]:
 async def relay(settings: Settings) -> AsyncGenerator[Relay]:
     """A way to the store that can be cut and frozen."""
     await empty_cache(settings)
-    url = httpx2.URL(settings.redis_url)
-    async with Relay(url.host, url.port or 6379) as relay:
+    async with Relay("127.0.0.1", port_of(settings)) as relay:
         yield relay
 
 
@@ -69,7 +67,7 @@ async def relay(settings: Settings) -> AsyncGenerator[Relay]:
 async def client(service: Service, source: Source, relay: Relay) -> AsyncGenerator[httpx2.AsyncClient]:
     """A client of a service with cached routes, whose store is at the end of that way."""
     service.api.include_router(routes_of(source))
-    store = RedisStore(f"redis://127.0.0.1:{relay.port}/0", max_connections=5, timeout=TIMEOUT)
+    store = SharedStore(address_on(relay.port), max_connections=5, timeout=TIMEOUT)
     async with client_of(cache_in_front_of(service, store)) as client:
         yield client
     await store.close()
@@ -96,7 +94,7 @@ async def _until_kept(client: httpx2.AsyncClient, source: Source) -> None:
 
 
 async def test_without_a_server_requests_are_answered(settings: Settings, port: int) -> None:
-    service = create_service(settings.model_copy(update={"redis_url": f"redis://127.0.0.1:{port}/0"}))
+    service = create_service(on_port(settings, port))
     async with running(service), client_of(service) as client:
         response = await client.get("/health/ready")
         assert response.status_code == 200
@@ -140,16 +138,29 @@ async def test_when_the_store_hangs_while_a_response_is_computed_it_is_still_sen
         assert (await request).status_code == 200
 
 
-async def test_a_write_stands_though_nothing_can_be_invalidated(store: RedisStore) -> None:
+async def test_an_outage_is_logged_when_it_begins_and_when_it_ends(
+    client: httpx2.AsyncClient, source: Source, relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.caching.circuit_breaker._REST_SECONDS", 0)
+    with capture_logs() as logs:
+        await relay.cut()
+        for _ in range(3):
+            await client.get("/public")
+        await relay.open()
+        await _until_kept(client, source)
+    said = [log["event"] for log in logs if log["event"].startswith("the cache ")]
+    assert said == ["the cache does not answer", "the cache answers again"]
+
+
+async def test_a_write_stands_though_nothing_can_be_invalidated(store: SharedStore) -> None:
     await invalidate(store, "things")
 
 
 async def test_an_invalidation_that_gets_no_answer_is_sent_once_more(settings: Settings) -> None:
-    url = httpx2.URL(settings.redis_url)
-    beside = RedisStore(settings.redis_url, max_connections=1, timeout=2)
+    beside = SharedStore(address_on(port_of(settings)), max_connections=1, timeout=2)
     before = (await beside.load("key", ["things"])).versions
-    async with _FirstConnectionHangs(url.host, url.port or 6379) as relay:
-        store = RedisStore(f"redis://127.0.0.1:{relay.port}/0", max_connections=5, timeout=TIMEOUT)
+    async with _FirstConnectionHangs("127.0.0.1", port_of(settings)) as relay:
+        store = SharedStore(address_on(relay.port), max_connections=5, timeout=TIMEOUT)
         await store.invalidate(["things"])
         await store.close()
     assert (await beside.load("key", ["things"])).versions != before
@@ -157,7 +168,7 @@ async def test_an_invalidation_that_gets_no_answer_is_sent_once_more(settings: S
 
 
 async def test_an_invalidation_is_sent_though_a_read_has_just_failed(settings: Settings, relay: Relay) -> None:
-    store = RedisStore(f"redis://127.0.0.1:{relay.port}/0", max_connections=5, timeout=TIMEOUT)
+    store = SharedStore(address_on(relay.port), max_connections=5, timeout=TIMEOUT)
     await store.invalidate(["things"])
     before = (await store.load("key", ["things"])).versions
     await relay.cut()
@@ -166,15 +177,15 @@ async def test_an_invalidation_is_sent_though_a_read_has_just_failed(settings: S
     await relay.open()
     await store.invalidate(["things"])
     await store.close()
-    beside = RedisStore(settings.redis_url, max_connections=1, timeout=2)
+    beside = SharedStore(address_on(port_of(settings)), max_connections=1, timeout=2)
     assert (await beside.load("key", ["things"])).versions != before
     await beside.close()
 
 
 async def test_a_server_that_hangs_is_waited_for_briefly_and_then_left_alone(
-    store: RedisStore, port: int, monkeypatch: pytest.MonkeyPatch
+    store: SharedStore, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.caching.redis._REST_SECONDS", 60)
+    monkeypatch.setattr("app.caching.circuit_breaker._REST_SECONDS", 60)
     asked = 0
 
     async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -192,13 +203,13 @@ async def test_a_server_that_hangs_is_waited_for_briefly_and_then_left_alone(
     await store.close()
 
 
-async def test_a_server_that_comes_back_empty_is_used_again(store: RedisStore, port: int) -> None:
-    with valkey_server(port=port):
+async def test_a_server_that_comes_back_empty_is_used_again(store: SharedStore, port: int) -> None:
+    with shared_server(port=port):
         await store.invalidate(["things"])
         before = (await store.load("key", ["things"])).versions
     with pytest.raises(StoreUnavailableError):
         await store.load("key", ["things"])
-    with valkey_server(port=port):
+    with shared_server(port=port):
         async with asyncio.timeout(10):
             while True:
                 try:
@@ -206,12 +217,10 @@ async def test_a_server_that_comes_back_empty_is_used_again(store: RedisStore, p
                     break
                 except StoreUnavailableError:
                     await asyncio.sleep(0.02)
-    assert before != after == ("",)
+    assert before != after
 
 
-async def test_a_days_tag_outlives_every_response_that_was_kept_under_it(store: RedisStore, port: int) -> None:
-    with valkey_server(port=port) as url:
+async def test_a_days_tag_outlives_every_response_that_was_kept_under_it(store: SharedStore, port: int) -> None:
+    with shared_server(port=port):
         await store.invalidate(["things"])
-        async with Redis.from_url(f"{url}/0") as redis:
-            (key,) = await redis.keys("*:tag:things")
-            assert await redis.ttl(key) > LONGEST
+        assert await seconds_of_tag(port, "things") > LONGEST
