@@ -110,7 +110,7 @@ async def test_a_task_whose_worker_is_killed_is_done_by_another(settings: Settin
 
 
 async def test_a_stopping_worker_finishes_its_task(settings: Settings, probe: Probe, log: Path) -> None:
-    async with running_worker(settings, log, command=_command(worker_soft_shutdown_timeout=60)) as worker:
+    async with running_worker(settings, log, command=_command(worker_soft_shutdown_timeout=5)) as worker:
         probe.publish()
         await _until(lambda: len(probe.begun) == 1)
         worker.terminate()
