@@ -24,7 +24,10 @@ def channel(settings: Settings, broker: None) -> Iterator[Channel]:  # noqa: ARG
     ("arguments", "answer"),
     [
         ({"x-queue-type": "classic"}, "'x-queue-type' for queue 'celery' .* current is .*'quorum'"),
-        ({"x-queue-type": "quorum", "x-delivery-limit": 1}, "'x-delivery-limit' for queue 'celery' .* current is .*'20'"),
+        (
+            {"x-queue-type": "quorum", "x-delivery-limit": 1},
+            "'x-delivery-limit' for queue 'celery' .* current is .*'20'",
+        ),
     ],
 )
 def test_the_queue_is_what_it_was_declared_as(channel: Channel, arguments: dict[str, Any], answer: str) -> None:
