@@ -18,5 +18,7 @@ class Report(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     status: Mapped[str] = mapped_column(String(20), default="pending")
     result: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON)
-    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    attempts: Mapped[int] = mapped_column(default=0)
+    """How often it was begun."""
+    created_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
     finished_at: Mapped[datetime | None]

@@ -41,9 +41,11 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), primary_key=True),
         sa.Column("status", sa.String(20), nullable=False),
         sa.Column("result", sa.JSON(), nullable=True),
+        sa.Column("attempts", Identifier(), nullable=False),
         sa.Column("created_at", Timestamp, nullable=False),
         sa.Column("finished_at", Timestamp, nullable=True),
     )
+    op.create_index("ix_reports_created_at", "reports", ["created_at"])
     op.create_table(
         "category_summaries",
         sa.Column("category_id", Identifier(), sa.ForeignKey("categories.id", ondelete="CASCADE"), primary_key=True),

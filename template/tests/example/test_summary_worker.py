@@ -1,9 +1,6 @@
 """Summaries refreshed by a real Celery worker, which starts the task itself."""
 
 import asyncio
-import os
-import subprocess
-import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -16,32 +13,16 @@ from app.services.summaries import largest_categories
 from app.tasks import worker as tasks
 from app.tasks.summaries import refresh
 from load.seed import seed
-from tests.conftest import ROOT
+from tests.task_worker import running_worker
 
 
 @pytest.fixture
 async def worker(settings: Settings, tmp_path: Path) -> AsyncGenerator[None]:
     """A worker as a deployment runs it, with a short period."""
-    facts = {
-        "DATABASE_URL": settings.database_url,
-        "CELERY_BROKER_URL": settings.celery_broker_url,
-        "SUMMARY_PERIOD": "1",
-        "TASK_CONCURRENCY": "1",
-        "GRACE_PERIOD": "10",
-    }
     log = tmp_path / "log"
-    process = await asyncio.to_thread(_start, facts, log)
-    try:
+    async with running_worker(settings, log, SUMMARY_PERIOD="1") as process:
         yield
-    finally:
-        process.terminate()
-        assert await asyncio.to_thread(process.wait, 30) == 0, log.read_text()
-
-
-def _start(facts: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
-    with log.open("wb") as output:
-        command = [sys.executable, "-m", "app.tasks"]
-        return subprocess.Popen(command, cwd=ROOT, env={**os.environ, **facts}, stdout=output, stderr=output)
+    assert process.returncode == 0, log.read_text()
 
 
 async def _becomes(number: int, database: Database) -> None:
@@ -53,7 +34,7 @@ async def _becomes(number: int, database: Database) -> None:
             await asyncio.sleep(0.05)
 
 
-@pytest.mark.usefixtures("worker")
+@pytest.mark.usefixtures("broker", "worker")
 async def test_a_worker_refreshes_the_summaries_by_itself(seeded: Service) -> None:
     await _becomes(50, seeded.resources.database)
     await seed(seeded.resources.database, categories=3, items=10)
