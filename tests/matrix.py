@@ -26,9 +26,17 @@ def choices() -> dict[str, list[str]]:
     }
 
 
+# What is no choice of everyone's but renders files of its own, among the choices that it could disagree with.
+ROWS_WITH_DETAILS: list[Row] = [
+    {"database": "postgresql", "cache_backend": "none", "worker_strategy": "single", "task_queue": "none"},
+    {"database": "postgresql", "cache_backend": "redis", "worker_strategy": "uvicorn", "task_queue": "celery-redis"},
+]
+
+
 def rows() -> list[Row]:
-    """Rows in which every pair of choices stands, the presets' combinations among them."""
-    return [dict(row) for row in make(choices(), strength=2)]
+    """Rows in which every pair of choices stands, the presets' combinations among them, and rows with details."""
+    pairwise: list[Row] = [dict(row) for row in make(choices(), strength=2)]
+    return pairwise + [{**row, "deployment_target": "compose", "pgbouncer": "true"} for row in ROWS_WITH_DETAILS]
 
 
 def rows_with_every_choice() -> list[Row]:
@@ -57,4 +65,5 @@ def pairs_in(row: Row) -> set[Pair]:
 
 def name_of(row: Row) -> str:
     """A row's name in test reports; values that there is no choice of are left out."""
-    return "-".join(value for name, value in row.items() if len(choices()[name]) > 1)
+    words = [value for name, value in row.items() if len(choices().get(name, [])) > 1]
+    return "-".join([*words, "pgbouncer"] if "pgbouncer" in row else words)

@@ -30,6 +30,10 @@ SHARED_FILES = {"app/capacity.py", ".copier-answers.yml"}
 LEFTOVERS = re.compile(r"\{%|%\}|\{#|^<<<<<<<|^>>>>>>>", re.MULTILINE)
 
 
+# The same, by the detail that it was not given.
+FOREIGN_DETAILS = {"pgbouncer": r"pgbouncer|migration_database_url"}
+
+
 def _texts(service: Path) -> dict[str, str]:
     return {str(file): (service / file).read_text() for file in files_of(service) if file.suffix not in (".pyc", ".db")}
 
@@ -74,6 +78,7 @@ def test_no_file_holds_anything_of_the_template(service: Path) -> None:
 def test_no_file_speaks_of_an_option_that_was_not_taken(service: Path, row: Row) -> None:
     texts = {name: text for name, text in _texts(service).items() if name not in SHARED_FILES}
     foreign = [re.compile(FOREIGN_WORDS[answer], re.IGNORECASE) for answer in row.items() if answer in FOREIGN_WORDS]
+    foreign += [re.compile(words, re.IGNORECASE) for detail, words in FOREIGN_DETAILS.items() if detail not in row]
     for name, text in texts.items():
         for word in (*foreign, re.compile(GENERATOR_WORDS, re.IGNORECASE)):
             assert [match[0] for match in word.finditer(text)] == [], name

@@ -657,7 +657,10 @@ def test_behind_pgbouncer_forty_processes_share_twenty_connections() -> None:
 def test_one_process_never_has_more_clients_than_pgbouncer_has_connections() -> None:
     derived = plan(Deployment(max_connections=13, pgbouncer_instances=2))
     assert (derived.default_pool_size, derived.pool_size) == (4, 8)
-    assert derived.pool_size_reason == "80 clients of PgBouncer / 1 web process = 80, and no more than 8 are served at once"
+    assert (
+        derived.pool_size_reason
+        == "80 clients of PgBouncer / 1 web process = 80, and no more than 8 are served at once"
+    )
 
 
 def test_a_small_database_is_used_to_its_last_connection() -> None:
