@@ -20,7 +20,11 @@ Combination = frozenset[Choice]
 # These decide numbers, not files; tests/unit holds every one of their answers to the formula.
 _NUMBERS_ONLY = {"advanced", "database_plan", "worker_rule"}
 
-REJECTED: dict[Combination, str] = {}
+REJECTED: dict[Combination, str] = {
+    frozenset(
+        {("database", "sqlite"), ("pgbouncer", True)}
+    ): "PgBouncer stands in front of PostgreSQL only, not of sqlite",
+}
 """Pairs of choices that the questionnaire refuses, with what it says of them."""
 
 

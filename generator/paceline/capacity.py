@@ -5,6 +5,11 @@ Inputs are facts about the deployment (:class:`Deployment`); everything else is 
 
     web processes x (pool_size + max_overflow) + task processes x task_pool_size <= usable connections
 
+With PgBouncer in front of the database, the processes are its clients, and it holds the budget::
+
+    PgBouncer instances x default_pool_size <= usable connections
+    web processes x (pool_size + max_overflow) + task processes x task_pool_size <= 10 for each of those
+
 Connections are counted, timeouts are in seconds, shares and surges in percent. Only integers are
 used: the same facts give the same plan everywhere. Print the plan with ``python -m app.capacity``.
 """
@@ -25,6 +30,7 @@ BOUNDS = {
     "workers": (1, 512),
     "task_replicas": (0, 1_000),
     "task_concurrency": (0, 256),
+    "pgbouncer_instances": (0, 100),
     "cpu_cores": (1, 256),
     "grace_period": (10, 3_600),
     "redis_max_connections": (1, 1_000_000),
@@ -40,6 +46,13 @@ FILE_POOL_SIZE = 4
 
 # A prefork task process runs one task at a time.
 TASK_POOL_SIZE = 1
+
+# In transaction mode a connection serves one client at a time: with queries of 30 ms, the last of ten
+# has its turn after 0.3 s, within the shortest query_wait_timeout of 1 s.
+CLIENTS_PER_CONNECTION = 10
+
+# What else connects to PgBouncer: people, probes, and clients whose last connection it has not missed yet.
+CLIENT_RESERVE = 100
 
 # Below the 3,600 s after which many proxies and firewalls drop a silent connection.
 POOL_RECYCLE = 1_800
@@ -75,6 +88,8 @@ class Deployment:
     """The most task workers (containers) that run at once; 0 without a task queue."""
     task_concurrency: int = 0
     """Child processes in each task worker."""
+    pgbouncer_instances: int | None = None
+    """PgBouncers in transaction mode, in front of the database; 0 for PostgreSQL alone, None for others."""
     cpu_cores: int = 2
     """Cores of one replica."""
     grace_period: int = 30
@@ -113,6 +128,20 @@ class Deployment:
             return None
         return (self.max_connections - self.reserved_connections) * self.database_share // 100
 
+    @property
+    def default_pool_size(self) -> int:
+        """Connections to the database of each PgBouncer; 0 without one."""
+        if not self.pgbouncer_instances or self.usable_connections is None:
+            return 0
+        return max(0, self.usable_connections // self.pgbouncer_instances)
+
+    @property
+    def client_budget(self) -> int | None:
+        """Connections that all processes may hold, to the database or to PgBouncer; None for a file."""
+        if not self.pgbouncer_instances:
+            return self.usable_connections
+        return CLIENTS_PER_CONNECTION * self.pgbouncer_instances * self.default_pool_size
+
     def _at_peak(self, replicas: int) -> int:
         return -(-replicas * (100 + self.rollout_surge) // 100)
 
@@ -137,6 +166,12 @@ class Plan:
     """Seconds that a request may wait for a connection before it is answered 503."""
     pool_recycle: int
     """Seconds after which a connection is replaced."""
+    default_pool_size: int
+    """Connections to the database of each PgBouncer; 0 without one."""
+    max_client_conn: int
+    """Clients that each PgBouncer accepts; 0 without one."""
+    query_wait_timeout: int
+    """Seconds that a client may wait in PgBouncer before it is sent away; 0 without one."""
     task_pool_size: int
     """Connections of one task process; 0 without a task queue."""
     redis_pool_size: int
@@ -156,7 +191,14 @@ class Plan:
 
     @property
     def connections_at_peak(self) -> int:
-        """Database connections that all processes together can open."""
+        """Database connections that the service can open in all."""
+        if self.deployment.pgbouncer_instances:
+            return self.deployment.pgbouncer_instances * self.default_pool_size
+        return self.clients_at_peak
+
+    @property
+    def clients_at_peak(self) -> int:
+        """Connections that all processes together can open, to the database or to PgBouncer."""
         facts = self.deployment
         web = facts.web_processes * (self.pool_size + self.max_overflow)
         return web + facts.task_processes * self.task_pool_size
@@ -170,10 +212,17 @@ class Plan:
             rows.append(Row("task processes", str(facts.task_processes), reason))
         if facts.max_connections is not None:
             rows.append(Row("usable connections", str(facts.usable_connections), _usable(facts)))
+        if facts.pgbouncer_instances:
+            rows.append(Row("default_pool_size", str(self.default_pool_size), self._server_pool()))
         rows.append(Row("pool_size", str(self.pool_size), self.pool_size_reason))
         rows.append(Row("max_overflow", str(self.max_overflow), "requests queue for a connection instead"))
         if self.task_pool_size:
             rows.append(Row("task pool_size", str(self.task_pool_size), "a task process runs one task at a time"))
+        if facts.pgbouncer_instances:
+            most = f"at most {CLIENTS_PER_CONNECTION} x {self.connections_at_peak} = {facts.client_budget}"
+            rows.append(Row("clients at peak", str(self.clients_at_peak), f"{self._sum_of_pools()}, {most}"))
+            reason = f"{facts.client_budget} and {CLIENT_RESERVE} for people and for clients that reconnect"
+            rows.append(Row("max_client_conn", str(self.max_client_conn), reason))
         if facts.max_connections is not None:
             rows.append(Row("connections at peak", str(self.connections_at_peak), self._peak_sum()))
         if self.redis_pool_size:
@@ -190,6 +239,7 @@ class Plan:
             "web_processes": facts.web_processes,
             "task_processes": facts.task_processes,
             "usable_connections": facts.usable_connections,
+            "clients_at_peak": self.clients_at_peak,
             "connections_at_peak": self.connections_at_peak,
         }
 
@@ -200,8 +250,11 @@ class Plan:
         ]
 
     def _timeouts(self) -> list[Row]:
+        waits = [Row("pool_timeout", f"{self.pool_timeout} s", "wait for a connection, then 503 with Retry-After")]
+        if self.query_wait_timeout:
+            waits.append(Row("query_wait_timeout", f"{self.query_wait_timeout} s", "the same wait in PgBouncer"))
         return [
-            Row("pool_timeout", f"{self.pool_timeout} s", "wait for a connection, then 503 with Retry-After"),
+            *waits,
             Row("statement timeout", f"{self.statement_timeout} s", "longer than the wait, shorter than the request"),
             Row("request timeout", f"{self.request_timeout} s", "holds the wait and the statement"),
             Row("graceful timeout", f"{self.graceful_timeout} s", "a stopping server finishes its requests"),
@@ -209,12 +262,24 @@ class Plan:
             Row("pool_recycle", f"{self.pool_recycle} s", "before a proxy drops a silent connection"),
         ]
 
-    def _peak_sum(self) -> str:
+    def _server_pool(self) -> str:
+        facts = self.deployment
+        instances = _count(facts.pgbouncer_instances or 0, "PgBouncer", "PgBouncers")
+        return f"{facts.usable_connections} connections / {instances}"
+
+    def _sum_of_pools(self) -> str:
         facts = self.deployment
         sum_in_words = f"{facts.web_processes} x {self.pool_size}"
         if facts.task_processes:
             sum_in_words += f" + {facts.task_processes} x {self.task_pool_size}"
-        return f"{sum_in_words} = {self.connections_at_peak}, at most {facts.usable_connections}"
+        return f"{sum_in_words} = {self.clients_at_peak}"
+
+    def _peak_sum(self) -> str:
+        facts = self.deployment
+        sum_in_words = self._sum_of_pools()
+        if facts.pgbouncer_instances:
+            sum_in_words = f"{facts.pgbouncer_instances} x {self.default_pool_size} = {self.connections_at_peak}"
+        return f"{sum_in_words}, at most {facts.usable_connections}"
 
 
 def plan(deployment: Deployment, *, pool_size: int | None = None) -> Plan:
@@ -234,6 +299,9 @@ def plan(deployment: Deployment, *, pool_size: int | None = None) -> Plan:
         max_overflow=0,
         pool_timeout=facts.grace_period // 10,
         pool_recycle=POOL_RECYCLE,
+        default_pool_size=facts.default_pool_size,
+        max_client_conn=(facts.client_budget or 0) + CLIENT_RESERVE if facts.pgbouncer_instances else 0,
+        query_wait_timeout=facts.grace_period // 6 if facts.pgbouncer_instances else 0,
         task_pool_size=TASK_POOL_SIZE if facts.task_processes else 0,
         redis_pool_size=_cache_pool(facts.redis_max_connections, facts),
         memcached_pool_size=_cache_pool(facts.memcached_max_connections, facts),
@@ -250,17 +318,21 @@ def plan(deployment: Deployment, *, pool_size: int | None = None) -> Plan:
 
 
 def _largest_pool(facts: Deployment) -> tuple[int, str]:
-    if facts.usable_connections is None:
+    if facts.client_budget is None:
         _check_file_database(facts)
         return FILE_POOL_SIZE, "readers of a file database; it has one writer"
     for_tasks = facts.task_processes * TASK_POOL_SIZE
-    for_web = facts.usable_connections - for_tasks
+    for_web = facts.client_budget - for_tasks
     share = for_web // facts.web_processes
     if share < 1:
         raise ConnectionBudgetError(
             _shortage(facts, needed=facts.web_processes + facts.task_processes * TASK_POOL_SIZE)
         )
-    reason = f"{for_web} connections / {_count(facts.web_processes, 'web process', 'web processes')} = {share}"
+    clients = "clients of PgBouncer" if facts.pgbouncer_instances else "connections"
+    reason = f"{for_web} {clients} / {_count(facts.web_processes, 'web process', 'web processes')} = {share}"
+    behind = (facts.pgbouncer_instances or 0) * facts.default_pool_size
+    if behind < min(share, POOL_SIZE_CEILING) and facts.pgbouncer_instances:
+        return behind, f"{reason}, and no more than {behind} are served at once"
     if share > POOL_SIZE_CEILING:
         return POOL_SIZE_CEILING, f"{reason}, and one process keeps at most {POOL_SIZE_CEILING} busy"
     return share, reason
@@ -270,7 +342,7 @@ def _check_pool_size(facts: Deployment, pool_size: int) -> None:
     if pool_size < 1:
         raise ValueError(f"pool_size must be at least 1, not {pool_size}.")
     needed = facts.web_processes * pool_size + facts.task_processes * TASK_POOL_SIZE
-    if facts.usable_connections is not None and needed > facts.usable_connections:
+    if facts.client_budget is not None and needed > facts.client_budget:
         raise ConnectionBudgetError(f"With pool_size set to {pool_size}: {_shortage(facts, needed=needed)}")
 
 
@@ -289,15 +361,26 @@ def _check_file_database(facts: Deployment) -> None:
 
 
 def _shortage(facts: Deployment, *, needed: int) -> str:
+    clients, needed = needed, _behind_pgbouncer(needed, facts.pgbouncer_instances or 0)
     smallest = facts.reserved_connections + -(-needed * 100 // facts.database_share)
     ways_out = "Use fewer workers or replicas"
+    if facts.pgbouncer_instances == 0 and _behind_pgbouncer(needed, 1) <= (facts.usable_connections or 0):
+        ways_out += ", or PgBouncer"
     if smallest <= CONNECTIONS_CEILING:
         ways_out += f", or a database with max_connections of {smallest} or more"
     need = "needs" if facts.web_processes + facts.task_processes == 1 else "need"
+    connections = _count(needed, "connection", "connections")
+    if facts.pgbouncer_instances:
+        connections += f" behind PgBouncer ({clients} clients, {CLIENTS_PER_CONNECTION} for each)"
     return (
-        f"{_sum_of_processes(facts)} {need} {_count(needed, 'connection', 'connections')}, but only"
+        f"{_sum_of_processes(facts)} {need} {connections}, but only"
         f" {max(0, facts.usable_connections or 0)} are usable ({_usable(facts)}). {ways_out}."
     )
+
+
+def _behind_pgbouncer(clients: int, instances: int) -> int:
+    """The connections that serve so many clients: the same for each PgBouncer, or without one their number."""
+    return instances * -(-clients // (CLIENTS_PER_CONNECTION * instances)) if instances else clients
 
 
 def _sum_of_processes(facts: Deployment) -> str:

@@ -41,6 +41,7 @@ def deployment_for(answers: Mapping[str, Any]) -> Deployment:
         max_connections=None if answers["database"] == "sqlite" else answers["max_connections"],
         task_replicas=answers["task_replicas"] if has_tasks else 0,
         task_concurrency=answers["task_concurrency"] if has_tasks else 0,
+        pgbouncer_instances=int(answers["pgbouncer"]) if answers["database"] == "postgresql" else None,
         redis_max_connections=REDIS_MAX_CONNECTIONS if has_redis else None,
         memcached_max_connections=MEMCACHED_MAX_CONNECTIONS if answers["cache_backend"] == "memcached" else None,
         **{fact: answers[fact] for fact in FACTS_ANSWERED_DIRECTLY},

@@ -4,7 +4,6 @@ import asyncio
 import enum
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any
 
 import httpx2
 import pytest
@@ -28,7 +27,6 @@ from sqlalchemy import (
     insert,
     literal_column,
     select,
-    text,
     update,
 )
 from sqlalchemy.dialects.postgresql import asyncpg
@@ -108,12 +106,6 @@ async def single(settings: Settings) -> AsyncGenerator[Database]:
     await database.close()
 
 
-async def _ends(database: Database, pid: int) -> None:
-    """Let the server end a connection, and wait until it has."""
-    async with database.read() as connection:
-        await connection.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
-
-
 @pytest.mark.parametrize(
     ("statement", "named"),
     [
@@ -185,78 +177,12 @@ async def test_a_value_of_the_wrong_type_is_a_database_error_and_the_connection_
     assert [before] == await single.fetch(PID)
 
 
-async def test_a_query_that_is_given_up_leaves_nothing_to_the_next(single: Database, words: Database) -> None:
-    (before,) = await single.fetch(PID)
-    query = asyncio.create_task(single.fetch(SLEEP))
-    await _until_active(words, before["pid"])
-    query.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await query
-    async with asyncio.timeout(10):
-        (after,) = await single.fetch(PID)
-    assert after != before
-    await _until_gone(words, before["pid"])
-
-
-async def test_who_gives_up_while_waiting_for_a_turn_takes_none(single: Database, words: Database) -> None:
-    (before,) = await single.fetch(PID)
-    holding = asyncio.create_task(single.fetch(SLEEP))
-    await _until_active(words, before["pid"])
-    waiting = [asyncio.create_task(single.fetch(PID)) for _ in range(5)]
-    await asyncio.sleep(0)
-    for task in (*waiting, holding):
-        task.cancel()
-    await asyncio.gather(holding, *waiting, return_exceptions=True)
-    async with asyncio.timeout(10):
-        assert await single.fetch(PID)
-
-
 async def test_a_request_over_its_deadline_is_answered_503_and_the_next_one_works(
     service: Service, single: Database
 ) -> None:
     async with _client(service, lambda: single.fetch(SLEEP), deadline=0.2) as client:
         assert (await client.get("/run")).status_code == 503
     assert await single.fetch(PID)
-
-
-async def test_a_statement_over_its_time_is_answered_503_and_the_connection_is_kept(
-    service: Service, single: Database
-) -> None:
-    (before,) = await single.fetch(PID)
-    shorter = text("SELECT set_config('statement_timeout', '100ms', false) AS setting")
-    await single.fetch(shorter.columns(Column("setting", String)))
-    async with _client(service, lambda: single.fetch(SLEEP)) as client:
-        response = await client.get("/run")
-    assert response.status_code == 503
-    assert response.headers["Retry-After"] == "1"
-    assert [before] == await single.fetch(PID)
-
-
-async def test_a_connection_that_the_server_ended_while_idle_is_replaced(
-    service: Service, single: Database, words: Database
-) -> None:
-    (before,) = await single.fetch(PID)
-    await _ends(words, before["pid"])
-    async with _client(service, lambda: single.fetch(PID)) as client:
-        responses = [await client.get("/run") for _ in range(2)]
-    assert responses[0].status_code in (200, 503)
-    assert responses[1].status_code == 200
-    assert responses[1].json() != [before]
-
-
-async def test_a_connection_that_the_server_ends_during_a_query_is_answered_503_and_replaced(
-    service: Service, single: Database, words: Database
-) -> None:
-    (before,) = await single.fetch(PID)
-    statements = iter([SLEEP, PID])
-    async with _client(service, lambda: single.fetch(next(statements))) as client:
-        request = asyncio.create_task(client.get("/run"))
-        await _until_active(words, before["pid"])
-        await _ends(words, before["pid"])
-        response = await request
-        assert response.status_code == 503
-        assert response.headers["Retry-After"] == "1"
-        assert (await client.get("/run")).json() != [before]
 
 
 async def test_queries_are_counted_for_the_request_that_asks(words: Database) -> None:
@@ -266,24 +192,6 @@ async def test_queries_are_counted_for_the_request_that_asks(words: Database) ->
     current_request.reset(token)
     await words.fetch(PID)
     assert request.queries == 3
-
-
-async def test_never_more_connections_are_open_than_planned(settings: Settings) -> None:
-    database = open_database(settings)
-    statement = text(
-        "SELECT count(*) AS open FROM pg_stat_activity, pg_sleep(0.005)"
-        " WHERE datname = current_database() AND application_name = current_setting('application_name')"
-    ).columns(Column("open", Integer))
-    async with database.read() as connection:
-        await connection.execute(text("SELECT 1"))
-    tasks: list[asyncio.Task[Any]] = [asyncio.create_task(database.fetch(statement)) for _ in range(60)]
-    for task in tasks[::7]:
-        task.cancel()
-    counts = await asyncio.gather(*tasks, return_exceptions=True)
-    await database.close()
-    found = [count[0]["open"] for count in counts if isinstance(count, list)]
-    assert len(found) == 60 - len(tasks[::7])
-    assert max(found) <= settings.plan.pool_size
 
 
 async def test_a_delete_with_returning_is_a_transaction_of_its_own(words: Database) -> None:
@@ -302,17 +210,3 @@ def _client(service: Service, run: Callable[[], Awaitable[object]], *, deadline:
 
     service.api.include_router(router)
     return client_of(Deadline(service.api, seconds=deadline))
-
-
-async def _until_active(database: Database, pid: int) -> None:
-    query = text("SELECT count(*) FROM pg_stat_activity WHERE pid = :pid AND wait_event = 'PgSleep'")
-    async with asyncio.timeout(10), database.read() as connection:
-        while not await connection.scalar(query, {"pid": pid}):
-            pass
-
-
-async def _until_gone(database: Database, pid: int) -> None:
-    query = text("SELECT count(*) FROM pg_stat_activity WHERE pid = :pid")
-    async with asyncio.timeout(10), database.read() as connection:
-        while await connection.scalar(query, {"pid": pid}):
-            pass

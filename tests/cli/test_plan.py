@@ -37,13 +37,13 @@ def test_the_plan_follows_from_the_facts_that_the_answers_state(paceline_command
     }
     flags = [text for fact, value in facts.items() for text in (f"--{fact.replace('_', '-')}", str(value))]
     shown = planned(paceline_command("plan", "--preset", "platform", *flags, "--json"))
-    expected = plan(Deployment(**facts, redis_max_connections=10_000))
+    expected = plan(Deployment(**facts, pgbouncer_instances=0, redis_max_connections=10_000))
     assert shown == expected.as_dict()
 
 
 def test_without_a_queue_or_redis_none_is_planned_for(paceline_command: Command) -> None:
     shown = planned(paceline_command("plan", "--database", "postgresql", "--json"))
-    assert shown == plan(Deployment()).as_dict()
+    assert shown == plan(Deployment(pgbouncer_instances=0)).as_dict()
     redis_for_tasks = planned(paceline_command("plan", "--task-queue", "celery-redis", "--json"))
     assert redis_for_tasks["redis_pool_size"] == 20
 
@@ -51,6 +51,13 @@ def test_without_a_queue_or_redis_none_is_planned_for(paceline_command: Command)
 def test_a_file_has_no_connections_to_share(paceline_command: Command) -> None:
     shown = planned(paceline_command("plan", "--json"))
     assert shown == plan(Deployment(max_connections=None)).as_dict()
+
+
+def test_what_does_not_fit_the_server_fits_behind_pgbouncer(paceline_command: Command) -> None:
+    refused = paceline_command("plan", "--preset", "api", "--replicas", "100")
+    assert "or PgBouncer" in refused.stderr
+    shown = planned(paceline_command("plan", "--preset", "api", "--replicas", "100", "--pgbouncer", "--json"))
+    assert (shown["default_pool_size"], shown["pool_size"]) == (95, 4)
 
 
 def test_an_existing_service_is_planned_from_its_stored_answers(paceline_command: Command) -> None:

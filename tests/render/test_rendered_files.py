@@ -15,6 +15,7 @@ from rendered import files_of, newest_release, program
 FOREIGN_WORDS = {
     ("database", "sqlite"): r"postgres|asyncpg",
     ("database", "postgresql"): r"sqlite",
+    ("pgbouncer", False): r"pgbouncer|migration_database_url",
     ("worker_strategy", "single"): r"gunicorn|multiproc",
     ("worker_strategy", "uvicorn"): r"gunicorn",
     ("worker_strategy", "gunicorn"): r"uvicorn",

@@ -19,6 +19,8 @@ from paceline import capacity
 from paceline.capacity import (
     BOUNDS,
     CACHE_POOL_CEILING,
+    CLIENT_RESERVE,
+    CLIENTS_PER_CONNECTION,
     CONNECTIONS_CEILING,
     FILE_POOL_SIZE,
     POOL_SIZE_CEILING,
@@ -61,6 +63,7 @@ def any_deployments(draw: st.DrawFn) -> Deployment:
         workers=draw(facts_within_bounds("workers")),
         task_replicas=task_replicas,
         task_concurrency=task_concurrency,
+        pgbouncer_instances=draw(st.none() | facts_within_bounds("pgbouncer_instances")),
         cpu_cores=draw(facts_within_bounds("cpu_cores")),
         grace_period=draw(facts_within_bounds("grace_period")),
         redis_max_connections=draw(st.none() | facts_within_bounds("redis_max_connections")),
@@ -73,7 +76,10 @@ def deployments_near_a_limit(draw: st.DrawFn) -> Deployment:
     """Deployments whose database has just enough for a whole pool size, or just not."""
     deployment = draw(any_deployments())
     pool_size = draw(st.integers(1, POOL_SIZE_CEILING + 1))
-    exact = smallest_max_connections(deployment, needed_connections(deployment, pool_size))
+    needed = needed_connections(deployment, pool_size)
+    if deployment.pgbouncer_instances:
+        needed = connections_behind_pgbouncer(needed, deployment.pgbouncer_instances)
+    exact = smallest_max_connections(deployment, needed)
     nearby = exact + draw(st.integers(-2, 2))
     low, high = BOUNDS["max_connections"]
     return replace(deployment, max_connections=min(max(nearby, low), high))
@@ -103,7 +109,14 @@ def smallest_max_connections(deployment: Deployment, needed: int) -> int:
 def has_connections_for(deployment: Deployment, pool_size: int) -> bool:
     assert deployment.max_connections is not None
     unreserved = deployment.max_connections - deployment.reserved_connections
-    return needed_connections(deployment, pool_size) <= Fraction(unreserved * deployment.database_share, 100)
+    needed = needed_connections(deployment, pool_size)
+    if deployment.pgbouncer_instances:
+        needed = connections_behind_pgbouncer(needed, deployment.pgbouncer_instances)
+    return needed <= Fraction(unreserved * deployment.database_share, 100)
+
+
+def connections_behind_pgbouncer(clients: int, instances: int) -> int:
+    return ceil(Fraction(clients, CLIENTS_PER_CONNECTION * instances)) * instances
 
 
 def plan_if_accepted(deployment: Deployment, *, pool_size: int | None = None) -> Plan | None:
@@ -132,8 +145,16 @@ def test_an_accepted_deployment_cannot_open_more_connections_than_it_may_use(dep
     assert usable is not None
     per_web_process = derived.pool_size + derived.max_overflow
     opened = deployment.web_processes * per_web_process + deployment.task_processes * derived.task_pool_size
-    assert opened <= usable
-    assert derived.connections_at_peak == opened == needed_connections(deployment, per_web_process)
+    assert derived.clients_at_peak == opened == needed_connections(deployment, per_web_process)
+    if deployment.pgbouncer_instances:
+        assert derived.connections_at_peak == deployment.pgbouncer_instances * derived.default_pool_size
+        assert opened <= CLIENTS_PER_CONNECTION * derived.connections_at_peak
+        # Whichever PgBouncer they all come to.
+        assert opened + CLIENT_RESERVE <= derived.max_client_conn
+    else:
+        assert derived.connections_at_peak == opened
+        assert derived.default_pool_size == derived.max_client_conn == derived.query_wait_timeout == 0
+    assert derived.connections_at_peak <= usable
 
 
 @thorough
@@ -150,7 +171,12 @@ def test_the_pool_is_the_largest_that_fits_up_to_the_ceiling(deployment: Deploym
         return
     assert 1 <= derived.pool_size <= POOL_SIZE_CEILING
     assert has_connections_for(deployment, derived.pool_size)
-    assert derived.pool_size == POOL_SIZE_CEILING or not has_connections_for(deployment, derived.pool_size + 1)
+    ceiling = POOL_SIZE_CEILING
+    if deployment.pgbouncer_instances:
+        # More of one process are never served at once.
+        ceiling = min(ceiling, derived.connections_at_peak)
+    assert derived.pool_size == ceiling or not has_connections_for(deployment, derived.pool_size + 1)
+    assert derived.pool_size <= ceiling
 
 
 @thorough
@@ -160,7 +186,7 @@ def test_an_explicit_pool_size_is_held_to_the_same_budget(deployment: Deployment
     assert (derived is not None) == has_connections_for(deployment, pool_size)
     if derived is not None:
         assert derived.pool_size == pool_size
-        assert derived.connections_at_peak == needed_connections(deployment, pool_size)
+        assert derived.clients_at_peak == needed_connections(deployment, pool_size)
 
 
 @thorough
@@ -271,6 +297,9 @@ def test_a_refusal_holds_the_sum_and_the_smallest_database_that_fits(
     refused_size = pool_size if pool_size is not None and has_connections_for(deployment, 1) else 1
     needed = needed_connections(deployment, refused_size)
     assert needed in numbers
+    if deployment.pgbouncer_instances:
+        needed = connections_behind_pgbouncer(needed, deployment.pgbouncer_instances)
+        assert needed in numbers
     smallest = smallest_max_connections(deployment, needed)
     suggestion = re.search(r"max_connections of (\d+) or more\.$", refusal)
     if suggestion is None:
@@ -329,6 +358,20 @@ def test_a_database_of_the_size_that_a_refusal_names_is_accepted_and_one_smaller
             "With pool_size set to 24: 4 web processes need 96 connections, but only 95 are usable (100 - 5 reserved)."
             " Use fewer workers or replicas, or a database with max_connections of 101 or more.",
             id="a pool that was set",
+        ),
+        pytest.param(
+            Deployment(replicas=12, workers=8, pgbouncer_instances=0),
+            None,
+            "96 web processes need 96 connections, but only 95 are usable (100 - 5 reserved). Use fewer workers or"
+            " replicas, or PgBouncer, or a database with max_connections of 101 or more.",
+            id="PostgreSQL without PgBouncer",
+        ),
+        pytest.param(
+            Deployment(replicas=120, workers=8, pgbouncer_instances=1),
+            None,
+            "960 web processes need 96 connections behind PgBouncer (960 clients, 10 for each), but only 95 are usable"
+            " (100 - 5 reserved). Use fewer workers or replicas, or a database with max_connections of 101 or more.",
+            id="PostgreSQL behind PgBouncer",
         ),
         pytest.param(
             Deployment(max_connections=CONNECTIONS_CEILING, replicas=1_000, workers=512),
@@ -441,6 +484,10 @@ def test_the_timeouts_ascend_for_every_grace_period() -> None:
         assert ladder[0] >= 1
         assert all(lower < upper for lower, upper in pairwise(ladder)), ladder
         assert derived.pool_timeout + derived.statement_timeout < derived.request_timeout, ladder
+        behind = plan(Deployment(grace_period=grace_period, pgbouncer_instances=1))
+        assert behind.pool_timeout <= behind.query_wait_timeout < behind.statement_timeout
+        waits = behind.pool_timeout + behind.query_wait_timeout + behind.statement_timeout
+        assert waits < behind.request_timeout
         assert derived.grace_period == grace_period
 
 
@@ -592,6 +639,37 @@ def test_replicas_in_a_rollout_with_tasks_and_half_of_a_database() -> None:
         ("redis pool", "12", "of 500 for everyone"),
         ("memcached pool", "20", "of 1024 for everyone"),
     ]
+
+
+def test_behind_pgbouncer_forty_processes_share_twenty_connections() -> None:
+    # 25 - 5 = 20 connections, 10 clients each = 200, - 8 for tasks = 192, / 40 web processes = 4.
+    deployment = Deployment(
+        max_connections=25, replicas=20, workers=2, task_replicas=2, task_concurrency=4, pgbouncer_instances=1
+    )
+    derived = plan(deployment)
+    assert (derived.pool_size, derived.clients_at_peak) == (4, 168)
+    assert (derived.default_pool_size, derived.max_client_conn, derived.connections_at_peak) == (20, 300, 20)
+    # A sixth of 30 seconds.
+    assert derived.query_wait_timeout == 5
+    assert [tuple(row) for row in derived.rows()[2:9]] == [
+        ("usable connections", "20", "25 - 5 reserved"),
+        ("default_pool_size", "20", "20 connections / 1 PgBouncer"),
+        ("pool_size", "4", "192 clients of PgBouncer / 40 web processes = 4"),
+        ("max_overflow", "0", "requests queue for a connection instead"),
+        ("task pool_size", "1", "a task process runs one task at a time"),
+        ("clients at peak", "168", "40 x 4 + 8 x 1 = 168, at most 10 x 20 = 200"),
+        ("max_client_conn", "300", "200 and 100 for people and for clients that reconnect"),
+    ]
+    assert derived.rows()[9].reason == "1 x 20 = 20, at most 20"
+
+
+def test_one_process_never_has_more_clients_than_pgbouncer_has_connections() -> None:
+    derived = plan(Deployment(max_connections=13, pgbouncer_instances=2))
+    assert (derived.default_pool_size, derived.pool_size) == (4, 8)
+    assert (
+        derived.pool_size_reason
+        == "80 clients of PgBouncer / 1 web process = 80, and no more than 8 are served at once"
+    )
 
 
 def test_a_small_database_is_used_to_its_last_connection() -> None:

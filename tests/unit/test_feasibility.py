@@ -24,7 +24,7 @@ from jinja2.exceptions import UndefinedError
 from jinja2.sandbox import SandboxedEnvironment
 
 from paceline import database_plans
-from paceline.capacity import BOUNDS, CONNECTIONS_CEILING, Deployment, plan
+from paceline.capacity import BOUNDS, CLIENTS_PER_CONNECTION, CONNECTIONS_CEILING, Deployment, plan
 from paceline.database_plans import CUSTOM, DatabasePlan, find_plan, read_plans
 
 QUESTIONNAIRE = Path(__file__).parents[2] / "copier.yml"
@@ -52,6 +52,7 @@ class Facts(NamedTuple):
     grace_period: int = 30
     database_plan: str = CUSTOM
     """A plan's own limit is left to the plan."""
+    pgbouncer: bool = False
 
     def answers(self) -> dict[str, Any]:
         answers: dict[str, Any] = {
@@ -68,6 +69,8 @@ class Facts(NamedTuple):
         }
         if self.tasks is not None:
             answers["task_replicas"], answers["task_concurrency"] = self.tasks
+        if self.database == "postgresql":
+            answers["pgbouncer"] = self.pgbouncer
         if self.database != "sqlite":
             answers["reserved_connections"] = self.reserved_connections
             answers["database_share"] = self.database_share
@@ -89,6 +92,7 @@ class Facts(NamedTuple):
                     workers=self.workers,
                     task_replicas=task_replicas,
                     task_concurrency=task_concurrency,
+                    pgbouncer_instances=int(self.pgbouncer) if self.database == "postgresql" else None,
                     cpu_cores=self.cpu_cores,
                     grace_period=self.grace_period,
                 )
@@ -102,6 +106,8 @@ class Facts(NamedTuple):
         task_replicas, task_concurrency = self.tasks or NO_TASKS
         needed = ceil(self.replicas * (100 + self.rollout_surge) / 100) * self.workers
         needed += ceil(task_replicas * (100 + self.rollout_surge) / 100) * task_concurrency
+        if self.pgbouncer:
+            needed = ceil(needed / CLIENTS_PER_CONNECTION)
         return self.reserved_connections + ceil(needed * 100 / max(1, self.database_share))
 
 
@@ -129,7 +135,7 @@ class Rules:
             **content["_envops"],
         )
         questions = {name: details for name, details in content.items() if not name.startswith("_")}
-        self._others = {"advanced": False, "worker_rule": "cores"}
+        self._others = {"advanced": False, "worker_rule": "cores", "pgbouncer": False}
         self._defaults = {name: self._compile(details["default"]) for name, details in questions.items()}
         self._whens = {name: self._compile(details.get("when", True)) for name, details in questions.items()}
         self._validators = {name: self._compile(details.get("validator", "")) for name, details in questions.items()}
@@ -208,8 +214,9 @@ def grid_inside_the_bounds(share: int) -> Iterator[Facts]:
         (0, 1, 33, 100),  # rollout_surge
         (1, 3, 512),  # workers
         (None, (1, 1), (3, 2), (1_000, 256)),  # tasks
+        (False, True),  # pgbouncer
     )
-    for reserved, replicas, surge, workers, tasks in cells:
+    for reserved, replicas, surge, workers, tasks, pgbouncer in cells:
         yield from budgets(
             Facts(
                 reserved_connections=reserved,
@@ -218,6 +225,7 @@ def grid_inside_the_bounds(share: int) -> Iterator[Facts]:
                 rollout_surge=surge,
                 workers=workers,
                 tasks=tasks,
+                pgbouncer=pgbouncer,
             )
         )
 
@@ -278,6 +286,7 @@ SHARES = (1, 33, 50, 100)
 BASES = {
     "postgresql without tasks": Facts(),
     "postgresql with tasks": Facts(replicas=3, rollout_surge=25, workers=4, tasks=(2, 4), database_share=50),
+    "postgresql behind PgBouncer": Facts(replicas=30, rollout_surge=25, workers=4, tasks=(2, 4), pgbouncer=True),
     "sqlite": Facts(database="sqlite"),
 }
 
@@ -288,6 +297,7 @@ def assert_that_both_agree(cells: Iterable[Facts]) -> None:
         asked, planned = rules().refusal(facts.answers()), facts.refusal_of_the_formula()
         assert (asked is None) == (planned is None), f"{facts}\ncopier.yml: {asked}\ncapacity.py: {planned}"
         assert smallest_named_in(asked) == smallest_named_in(planned), facts
+        assert ("or PgBouncer" in (asked or "")) == ("or PgBouncer" in (planned or "")), facts
         verdicts[asked is None] += 1
     # A grid on which everything has the same verdict compares nothing.
     assert min(verdicts.values()) > 10, verdicts
@@ -327,6 +337,7 @@ def facts_near_what_is_needed(draw: st.DrawFn) -> Facts:
         rollout_surge=draw(st.integers(*BOUNDS["rollout_surge"])),
         workers=draw(st.integers(1, 20)),
         tasks=draw(st.none() | st.tuples(st.integers(1, 20), st.integers(1, 20))),
+        pgbouncer=draw(st.booleans()),
     )
     size = facts.smallest_max_connections() + draw(st.integers(-3, 3))
     return facts._replace(max_connections=min(max(size, 1), CONNECTIONS_CEILING))
