@@ -28,6 +28,7 @@ BOUNDS = {
     "replicas": (1, 1_000),
     "rollout_surge": (0, 100),
     "workers": (1, 512),
+    "respawns_workers": (0, 1),
     "task_replicas": (0, 1_000),
     "task_concurrency": (0, 256),
     "pgbouncer_instances": (0, 100),
@@ -84,6 +85,8 @@ class Deployment:
     """Percent of extra replicas while an old and a new version run side by side."""
     workers: int = 1
     """Server processes in each replica."""
+    respawns_workers: int = 1
+    """1 when a server process that dies is replaced; 0 when its replica ends with it, to be started again."""
     task_replicas: int = 0
     """The most task workers (containers) that run at once; 0 without a task queue."""
     task_concurrency: int = 0
@@ -181,7 +184,7 @@ class Plan:
     thread_limit: int
     """Threads for synchronous libraries."""
     concurrency_limit: int
-    """Connections from clients after which a process answers 503 at once."""
+    """Requests, or connections of clients, at once; to what comes beyond them a process answers 503."""
     statement_timeout: int
     request_timeout: int
     graceful_timeout: int
@@ -206,7 +209,10 @@ class Plan:
     def rows(self) -> list[Row]:
         """The plan as a table, each value with its reason."""
         facts = self.deployment
-        rows = [Row("web processes", str(facts.web_processes), _processes(facts.replicas, facts.workers, facts))]
+        reason = _processes(facts.replicas, facts.workers, facts)
+        if not facts.respawns_workers:
+            reason += "; one that dies ends its replica, which the platform starts again"
+        rows = [Row("web processes", str(facts.web_processes), reason)]
         if facts.task_processes:
             reason = _processes(facts.task_replicas, facts.task_concurrency, facts)
             rows.append(Row("task processes", str(facts.task_processes), reason))
@@ -246,7 +252,7 @@ class Plan:
     def _limits(self) -> list[Row]:
         return [
             Row("threads", str(self.thread_limit), "for synchronous libraries: cores + 4, at most 32"),
-            Row("concurrency limit", str(self.concurrency_limit), "client connections before a process answers 503"),
+            Row("concurrency limit", str(self.concurrency_limit), "callers at once before a process answers 503"),
         ]
 
     def _timeouts(self) -> list[Row]:

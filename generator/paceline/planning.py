@@ -38,6 +38,7 @@ def deployment_for(answers: Mapping[str, Any]) -> Deployment:
     has_tasks = answers["task_queue"] != "none"
     has_redis = answers["cache_backend"] == "redis" or answers["task_queue"] == "celery-redis"
     return Deployment(
+        respawns_workers=0 if answers["worker_strategy"] == "hypercorn" else 1,
         max_connections=None if answers["database"] == "sqlite" else answers["max_connections"],
         task_replicas=answers["task_replicas"] if has_tasks else 0,
         task_concurrency=answers["task_concurrency"] if has_tasks else 0,

@@ -232,7 +232,7 @@ def test_a_name_whose_package_is_a_dependency_is_refused(template: Path, name: s
         ({"task_queue": "celery-redis", "task_replicas": 2}, "so 2 replicas cannot share it"),
         ({"task_replicas": 1}, "there are no Celery workers without a task_queue"),
         ({"task_concurrency": 1}, "there are no Celery workers without a task_queue"),
-        ({"workers": 2}, "worker_strategy single runs one process, not 2; choose uvicorn or gunicorn"),
+        ({"workers": 2}, "worker_strategy single runs one process, not 2; choose uvicorn, gunicorn"),
         ({"page_size_default": 200, "page_size_max": 100}, r"between page_size_default \(200\) and 10000"),
         ({"pgbouncer": True}, "PgBouncer stands in front of PostgreSQL only, not of sqlite; choose postgresql"),
         ({"database": "oracle"}, "Invalid choice for 'database'"),

@@ -1,0 +1,32 @@
+"""One uvicorn process."""
+
+import signal
+import sys
+
+import uvicorn
+
+from app.config import Settings
+
+# Longer than the keep-alive of the proxies in front (nginx: 60 s), so that they close first.
+_KEEP_ALIVE = 75
+_BACKLOG = 2_048
+
+
+def serve(application: str, settings: Settings) -> None:
+    """Serve ``module:name`` until asked to stop."""
+    plan = settings.plan
+    # uvicorn finishes its requests and then raises the signal once more: a stop is no failure.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    uvicorn.run(
+        application,
+        host=settings.host,
+        port=settings.port,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        backlog=_BACKLOG,
+        limit_concurrency=plan.concurrency_limit,
+        timeout_keep_alive=_KEEP_ALIVE,
+        timeout_graceful_shutdown=plan.graceful_timeout,
+        forwarded_allow_ips=settings.forwarded_allow_ips,
+    )

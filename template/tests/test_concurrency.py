@@ -1,0 +1,38 @@
+"""More requests at once than a process is to work on."""
+
+import asyncio
+
+from starlette.types import Receive, Scope, Send
+
+from app.concurrency import ConcurrencyLimit
+from tests.conftest import client_of
+
+
+async def test_what_comes_beyond_the_limit_is_answered_503_at_once() -> None:
+    released = asyncio.Event()
+    begun = asyncio.Semaphore(0)
+
+    async def held(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001
+        begun.release()
+        await released.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async with client_of(ConcurrencyLimit(held, limit=2)) as client:
+        first = [asyncio.create_task(client.get("/")) for _ in range(2)]
+        for _ in first:
+            await begun.acquire()
+        refused = await client.get("/")
+        released.set()
+        assert [(await task).status_code for task in first] == [200, 200]
+        assert refused.status_code == 503
+        assert refused.headers["Retry-After"] == "1"
+        assert (await client.get("/")).status_code == 200
+
+
+async def test_a_request_that_fails_makes_room_for_the_next() -> None:
+    async def failing(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001
+        raise RuntimeError
+
+    async with client_of(ConcurrencyLimit(failing, limit=1)) as client:
+        assert [(await client.get("/")).status_code for _ in range(2)] == [500, 500]
