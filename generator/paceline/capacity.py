@@ -18,7 +18,7 @@ import importlib
 from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
-# PostgreSQL's own ceiling for max_connections (MAX_BACKENDS, 2^18 - 1).
+# The most that any server takes for max_connections: PostgreSQL (MAX_BACKENDS, 2^18 - 1); MySQL takes 100,000.
 CONNECTIONS_CEILING = 262_143
 
 BOUNDS = {
@@ -76,7 +76,7 @@ class Deployment:
     max_connections: int | None = 100
     """What the database server accepts in all; None for a database that is a file."""
     reserved_connections: int = 5
-    """Kept free: superuser slots (3 by default in PostgreSQL), a migration, a human with psql."""
+    """Kept free: superuser slots (3 by default in PostgreSQL, 1 in MySQL), a migration, a human with a console."""
     database_share: int = 100
     """Percent of the unreserved connections that belong to this service."""
     replicas: int = 1
@@ -157,6 +157,13 @@ class Row(NamedTuple):
     reason: str
 
 
+# What a database that is a file carries, and what it does not.
+_FILE_ROWS = (
+    Row("machines", "1", "SQLite is a file: no second replica, and a new version starts when the old one has stopped"),
+    Row("writers", "1", "at a time, of all processes together; others wait for it, readers go on beside it"),
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """What follows from a deployment. Sizes are for one process."""
@@ -218,6 +225,8 @@ class Plan:
             rows.append(Row("task processes", str(facts.task_processes), reason))
         if facts.max_connections is not None:
             rows.append(Row("usable connections", str(facts.usable_connections), _usable(facts)))
+        else:
+            rows += _FILE_ROWS
         if facts.pgbouncer_instances:
             rows.append(Row("default_pool_size", str(self.default_pool_size), self._server_pool()))
         rows.append(Row("pool_size", str(self.pool_size), self.pool_size_reason))
@@ -326,7 +335,7 @@ def plan(deployment: Deployment, *, pool_size: int | None = None) -> Plan:
 def _largest_pool(facts: Deployment) -> tuple[int, str]:
     if facts.client_budget is None:
         _check_file_database(facts)
-        return FILE_POOL_SIZE, "readers of a file database; it has one writer"
+        return FILE_POOL_SIZE, "readers of the file, in each process"
     for_tasks = facts.task_processes * TASK_POOL_SIZE
     for_web = facts.client_budget - for_tasks
     share = for_web // facts.web_processes

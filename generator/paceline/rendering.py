@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from paceline.capacity import CONNECTIONS_CEILING, Deployment
+from paceline.capacity import CONNECTIONS_CEILING
 from paceline.database_plans import CUSTOM, DatabasePlan, find_plan, larger_plans
 from paceline.errors import (
     BrokenTemplateError,
@@ -38,6 +38,9 @@ REFUSED = re.compile(r"(?:Validation error for question|Invalid choice for) '(?P
 NOT_OFFERED = " is not in ["
 
 RANGE = re.compile(r"\w+ must be between [^,]+\.")
+
+# The default of max_connections in copier.yml, and whose it is.
+SERVERS_OWN_LIMITS = {"postgresql": ("PostgreSQL", 100), "mysql": ("MySQL", 151)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,12 +123,12 @@ def _raise_shortage(template: Path, given: Mapping[str, Any]) -> None:
     if "max_connections" in given:
         plan_for({**facts, "max_connections": int(given["max_connections"])})
         return
-    default = Deployment().max_connections
+    server, default = SERVERS_OWN_LIMITS[facts["database"]]
     try:
         plan_for({**facts, "max_connections": default})
     except PacelineError as error:
         raise PacelineError(
-            f"{error} {default} is PostgreSQL's default for max_connections;"
+            f"{error} {default} is {server}'s default for max_connections;"
             " if your database has another limit, set it with --max-connections."
         ) from error
 

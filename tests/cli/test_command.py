@@ -92,9 +92,9 @@ def test_the_presets_are_told_with_what_they_contain(paceline_command: Command) 
 def test_the_choices_are_told_and_complete_in_a_shell(paceline_command: Command, checkout: Path) -> None:
     assert checkout.is_dir()
     shown = paceline_command("new", "--help").stdout
-    assert "--database <sqlite|postgresql>" in shown
+    assert "--database <sqlite|postgresql|mysql>" in shown
     assert "--preset <starter|api|platform>" in shown
-    assert completed("paceline new --database ") == ["sqlite", "postgresql"]
+    assert completed("paceline new --database ") == ["sqlite", "postgresql", "mysql"]
     assert completed("paceline new --database p") == ["postgresql"]
     assert completed("paceline plan --preset ") == ["starter", "api", "platform"]
 

@@ -108,7 +108,7 @@ def test_an_unknown_answer_in_a_file_is_refused_with_the_file_and_the_nearest_na
 @pytest.mark.parametrize(
     ("pair", "reason"),
     [
-        ("database=oracle", "database must be one of sqlite, postgresql, not 'oracle'."),
+        ("database=oracle", "database must be one of sqlite, postgresql, mysql, not 'oracle'."),
         ("cpu_cores=many", "cpu_cores must be a whole number, not 'many'."),
         ("cpu_cores=2.5", "cpu_cores must be a whole number, not '2.5'."),
         ("cpu_cores=0", "cpu_cores must be between 1 and 256, not 0."),
@@ -160,7 +160,7 @@ def test_an_unknown_preset_is_refused_with_the_presets(paceline_command: Command
 @pytest.mark.parametrize(
     ("name", "answer"),
     [
-        ("database", "mysql"),
+        ("database", "oracle"),
         ("cpu_cores", "many"),
         ("cpu_cores", "0"),
         ("project_name", "9 lives"),
@@ -261,15 +261,22 @@ def test_a_place_where_nothing_can_be_made_is_named(paceline_command: Command) -
     assert "/proc/demo cannot be made" in sentence(paceline_command("new", "/proc/demo", "--defaults"), status=1)
 
 
+@pytest.mark.parametrize(
+    ("database", "sentence_about_it", "usable"),
+    [
+        ("postgresql", "100 is PostgreSQL's default", "95 are usable (100 - 5 reserved)"),
+        ("mysql", "151 is MySQL's default", "146 are usable (151 - 5 reserved)"),
+    ],
+)
 def test_a_budget_that_the_default_limit_cannot_hold_is_refused_with_the_whole_sum(
-    paceline_command: Command, work: Path
+    paceline_command: Command, work: Path, database: str, sentence_about_it: str, usable: str
 ) -> None:
-    facts = ["database=postgresql", "replicas=50", "worker_strategy=uvicorn", "workers=4"]
+    facts = [f"database={database}", "replicas=50", "worker_strategy=uvicorn", "workers=4"]
     pairs = [argument for fact in facts for argument in ("-d", fact)]
     message = sentence(paceline_command("new", "deep/demo", "--defaults", *pairs), status=1)
-    assert "200 web processes need 200 connections, but only 95 are usable (100 - 5 reserved)" in message
+    assert f"200 web processes need 200 connections, but only {usable}" in message
     assert "max_connections of 205 or more" in message
-    assert "100 is PostgreSQL's default" in message
+    assert sentence_about_it in message
     assert "--max-connections" in message
     assert names_in(work) == []
     enough = paceline_command("new", "demo", "--defaults", *pairs, "--max-connections", "205")

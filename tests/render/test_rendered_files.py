@@ -13,8 +13,9 @@ from rendered import files_of, newest_release, program
 
 # What a service must not speak of, by the answer that it was not given.
 FOREIGN_WORDS = {
-    ("database", "sqlite"): r"postgres|asyncpg",
-    ("database", "postgresql"): r"sqlite",
+    ("database", "sqlite"): r"postgres|asyncpg|mysql|mariadb|asyncmy",
+    ("database", "postgresql"): r"sqlite|mysql|mariadb|asyncmy",
+    ("database", "mysql"): r"sqlite|postgres|asyncpg|psql",
     ("pgbouncer", False): r"pgbouncer|migration_database_url",
     ("worker_strategy", "single"): r"granian|gunicorn|hypercorn|multiproc",
     ("worker_strategy", "uvicorn"): r"granian|gunicorn|hypercorn",

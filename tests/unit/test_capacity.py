@@ -447,6 +447,13 @@ def test_a_file_database_has_no_budget_but_a_small_pool(
     assert {"usable connections", "connections at peak"}.isdisjoint(row.name for row in derived.rows())
 
 
+def test_the_plan_of_a_file_database_says_what_it_cannot_carry() -> None:
+    said = {row.name: f"{row.value} {row.reason}" for row in plan(Deployment(max_connections=None)).rows()}
+    assert said["machines"].startswith("1 SQLite is a file: no second replica, and a new version starts when the old")
+    assert said["writers"].startswith("1 at a time, of all processes together;")
+    assert {"machines", "writers"}.isdisjoint(row.name for row in plan(Deployment()).rows())
+
+
 @pytest.mark.parametrize(
     "facts",
     [

@@ -31,6 +31,7 @@ QUESTIONNAIRE = Path(__file__).parents[2] / "copier.yml"
 PLANS = "generator/paceline/database_plans.yml"
 
 DEFAULT_MAX_CONNECTIONS = 100
+DEFAULTS_OF_SERVERS = {"postgresql": DEFAULT_MAX_CONNECTIONS, "mysql": 151}
 
 NO_TASKS = (0, 0)
 
@@ -285,6 +286,7 @@ def grid_of_sqlite() -> Iterator[Facts]:
 SHARES = (1, 33, 50, 100)
 BASES = {
     "postgresql without tasks": Facts(),
+    "mysql": Facts(database="mysql", replicas=2, workers=2),
     "postgresql with tasks": Facts(replicas=3, rollout_surge=25, workers=4, tasks=(2, 4), database_share=50),
     "postgresql behind PgBouncer": Facts(replicas=30, rollout_surge=25, workers=4, tasks=(2, 4), pgbouncer=True),
     "sqlite": Facts(database="sqlite"),
@@ -383,19 +385,24 @@ def numbers_in(text: str) -> set[int]:
 # The default of max_connections -----------------------------------------------------------------
 
 
+@pytest.mark.parametrize("database", DEFAULTS_OF_SERVERS)
 @pytest.mark.parametrize("share", SHARES)
-def test_the_default_of_max_connections_is_offered_exactly_when_the_formula_accepts_it(share: int) -> None:
+def test_the_default_of_max_connections_is_offered_exactly_when_the_formula_accepts_it(
+    share: int, database: str
+) -> None:
+    servers_own = DEFAULTS_OF_SERVERS[database]
     offered: set[int | None] = set()
-    for facts in grid_inside_the_bounds(share):
-        if facts.max_connections != DEFAULT_MAX_CONNECTIONS:
+    for cell in grid_inside_the_bounds(share):
+        if cell.max_connections != DEFAULT_MAX_CONNECTIONS:
             continue
+        facts = cell._replace(database=database, max_connections=servers_own, pgbouncer=False)
         default = rules().completed(facts._replace(max_connections=None).answers()).get("max_connections")
         fits = facts.refusal_of_the_formula() is None
-        assert default == (DEFAULT_MAX_CONNECTIONS if fits else None), facts
+        assert default == (servers_own if fits else None), facts
         unanswered = rules().refusal(facts._replace(max_connections=None).answers())
         assert unanswered == (None if fits else 'Question "max_connections" is required'), facts
         offered.add(default)
-    assert offered == {None, DEFAULT_MAX_CONNECTIONS}
+    assert offered == {None, servers_own}
 
 
 # Plans of managed databases ---------------------------------------------------------------------

@@ -226,7 +226,7 @@ def test_a_name_whose_package_is_a_dependency_is_refused(template: Path, name: s
     [
         ({"replicas": 2}, "SQLite is one file on one machine, so 2 replicas cannot share it"),
         ({"rollout_surge": 25}, "SQLite is one file on one machine, so versions cannot run side by side"),
-        ({"max_connections": 100}, "SQLite has no max_connections"),
+        ({"max_connections": 100}, "SQLite has no max_connections; choose postgresql or mysql"),
         ({"reserved_connections": 5}, "SQLite has no connections to reserve"),
         ({"database_share": 50}, "SQLite has no connections to share"),
         ({"task_queue": "celery-redis", "task_replicas": 2}, "so 2 replicas cannot share it"),
