@@ -116,19 +116,15 @@ def is_alive(process: int) -> bool:
 async def answers_during(server: Server, happening: Awaitable[None]) -> Counter[int]:
     """Let callers ask again and again until something has happened. What they were answered, by status.
 
-    Each request has a connection of its own. One that was closed without an answer is made again, once, as
-    proxies do with those that change nothing; where nobody listens, that is a failure.
+    Each request has a connection of its own. One that was closed without an answer is made again, up to
+    twice, as proxies do with those that change nothing; where nobody listens, that is a failure.
     """
     answers: Counter[int] = Counter()
     has_happened = False
 
     async def ask_on(client: httpx2.AsyncClient) -> None:
         while not has_happened:
-            try:
-                response = await client.get("/health/live")
-            except (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError):
-                response = await client.get("/health/live")
-            answers[response.status_code] += 1
+            answers[await _ask(client)] += 1
             await asyncio.sleep(_PAUSE)
 
     async with server.client() as client:
@@ -139,3 +135,12 @@ async def answers_during(server: Server, happening: Awaitable[None]) -> Counter[
             has_happened = True
             await asyncio.gather(*callers)
     return answers
+
+
+async def _ask(client: httpx2.AsyncClient) -> int:
+    for _ in range(2):
+        try:
+            return (await client.get("/health/live")).status_code
+        except (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError):
+            await asyncio.sleep(_PAUSE)
+    return (await client.get("/health/live")).status_code
