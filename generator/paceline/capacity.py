@@ -159,8 +159,8 @@ class Row(NamedTuple):
 
 # What a database that is a file carries, and what it does not.
 _FILE_ROWS = (
-    Row("machines", "1", "SQLite is a file: no second replica, and a new version starts when the old one has stopped"),
-    Row("writers", "1", "at a time, of all processes together; others wait for it, readers go on beside it"),
+    Row("machines", "1", "a file: no second replica, and no rolling release"),
+    Row("writers", "1", "at a time: others wait, and readers go on beside it"),
 )
 
 

@@ -88,7 +88,7 @@ def test_stored_answers_to_questions_of_the_past_are_no_obstacle(paceline_comman
 def test_a_plan_of_a_managed_database_brings_its_limit(paceline_command: Command) -> None:
     flags = ("--database", "postgresql", "--database-plan", "azure-postgresql-b1ms")
     shown = planned(paceline_command("plan", *flags, "--json"))
-    assert shown == plan(Deployment(max_connections=50, reserved_connections=17)).as_dict()
+    assert shown == plan(Deployment(max_connections=50, reserved_connections=17, pgbouncer_instances=0)).as_dict()
 
 
 def test_a_service_stores_the_name_of_its_plan_and_not_the_limit(paceline_command: Command, work: Path) -> None:
