@@ -57,6 +57,11 @@ def rows_with_every_choice() -> list[Row]:
     return found
 
 
+def is_first_with(question: str, row: Row, *, strength: int = 2) -> bool:
+    """Whether no row before this one has the same answer to the question."""
+    return row == next(other for other in rows(strength) if other[question] == row[question])
+
+
 def combinations_of_choices(strength: int = 2) -> set[Combination]:
     """Every combination that must be covered, by plain enumeration."""
     every = {

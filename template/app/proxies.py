@@ -20,7 +20,8 @@ class ForwardedHeaders:
         self._trusts = lru_cache(maxsize=1_024)(self._look_up)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["client"] and self._trusts(scope["client"][0]):
+        client = scope.get("client")
+        if scope["type"] == "http" and client and self._trusts(client[0]):
             callers: list[str] = []
             for name, value in scope["headers"]:
                 if name == b"x-forwarded-for":

@@ -6,9 +6,10 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
 import yaml
 
-from matrix import ROOT, Row
+from matrix import ROOT, Row, name_of, rows_with_every_choice
 from rendered import files_of, newest_release, program
 
 # What a service must not speak of, by the answer that it was not given.
@@ -101,6 +102,8 @@ def test_the_service_plans_with_the_formula_itself(service: Path) -> None:
     assert (service / "app" / "capacity.py").read_bytes() == formula.read_bytes()
 
 
+# A dependency comes with a choice, not with a pair of them.
+@pytest.mark.parametrize("row", rows_with_every_choice(), ids=name_of, indirect=True)
 def test_its_dependencies_resolve_on_every_python(service: Path, tmp_path: Path) -> None:
     # One lock holds for every Python that the service allows: 3.11 and all later ones.
     (tmp_path / "pyproject.toml").write_bytes((service / "pyproject.toml").read_bytes())

@@ -3,21 +3,34 @@
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
 from environments import interpreter_of, own_environment, python_of
-from matrix import Row, name_of, rows_with_every_choice
+from matrix import Row, is_first_with, name_of, rows_with_every_choice
 from rendered import newest_release, program, render
 
-# It puts load on a running service for some seconds; what it measures with is the same in every row.
-LOAD_RUN = "tests/example/test_measure.py"
+# What starts processes of its own takes most of a suite's time, and depends on one choice. It runs in the first
+# row of each answer to this question.
+SLOW = {
+    "database": ["example/test_measure.py"],
+    "worker_strategy": ["test_server.py", "test_replaced_workers.py", "test_dying_worker.py"],
+    "task_queue": [
+        "test_task_worker.py",
+        "test_task_delivery.py",
+        "example/test_report_worker.py",
+        "example/test_summary_worker.py",
+    ],
+}
 
 
-def test_the_services_own_suite_passes(service: Path, row: Row, run_directory: Path) -> None:
-    python = python_of(row["python_version"], run_directory)
-    _run_suite(service, f"--ignore={LOAD_RUN}", python=python)
+def test_the_services_own_suite_passes(service: Path, row: Row, strength: int, run_directory: Path) -> None:
+    elsewhere = [question for question in SLOW if not is_first_with(question, row, strength=strength)]
+    options = _without(file for question in elsewhere for file in SLOW[question])
+    _run_suite(service, *options, python=python_of(row["python_version"], run_directory))
 
 
 # A dependency comes with a choice, not with a pair of them.
@@ -35,7 +48,7 @@ def test_the_services_own_suite_passes_with_its_oldest_dependencies(service: Pat
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    _run_suite(copy, python=str(copy / ".venv" / "bin" / "python"))
+    _run_suite(copy, *_without(chain.from_iterable(SLOW.values())), python=str(copy / ".venv" / "bin" / "python"))
 
 
 def test_a_suite_passes_with_facts_far_from_the_defaults(services: Path, tmp_path: Path) -> None:
@@ -53,7 +66,12 @@ def test_a_suite_passes_with_facts_far_from_the_defaults(services: Path, tmp_pat
         "page_size_max": 1,
         "grace_period": 60,
     }
-    _run_suite(render(services.parent / "template", tmp_path / "service", answers), python=sys.executable)
+    service = render(services.parent / "template", tmp_path / "service", answers)
+    _run_suite(service, *_without(chain.from_iterable(SLOW.values())), python=sys.executable)
+
+
+def _without(files: Iterable[str]) -> list[str]:
+    return [f"--ignore=tests/{file}" for file in files]
 
 
 def _run_suite(service: Path, *options: str, python: str) -> None:
