@@ -85,6 +85,13 @@ async def _query(url: str, statement: str) -> Any:  # noqa: ANN401
 
 
 def _module(service: Path, name: str) -> ModuleType:
+    # By files: there is a directory of this name here too.
+    for shared in ("ports", "local_server"):
+        sys.modules[f"tests.{shared}"] = _load(service, shared)
+    return _load(service, name)
+
+
+def _load(service: Path, name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"rendered_{name}", service / "tests" / f"{name}.py")
     if spec is None or spec.loader is None:
         raise RuntimeError(f"the rendered service has no tests/{name}.py")

@@ -3,13 +3,15 @@
 import asyncio
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+
+from tests.local_server import run_until_ended, unprivileged_user
+from tests.ports import free_port
 
 _PORT = 11211
 _START_SECONDS = 30
@@ -18,8 +20,10 @@ _START_SECONDS = 30
 @contextmanager
 def memcached_server(*, port: int | None = None, options: Sequence[str] = ()) -> Generator[str]:
     """Run a server on loopback; yields its address. Raises ``RuntimeError`` when it does not start."""
-    port = port or _free_port()
-    command = [_program(), "-l", "127.0.0.1", "-p", str(port), "-U", "0", *_user(), *options]
+    port = port or free_port()
+    # Memcached refuses to run as root, and changes to this user itself.
+    user = ["-u", name] if (name := unprivileged_user()) else []
+    command = [_program(), "-l", "127.0.0.1", "-p", str(port), "-U", "0", *user, *options]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         try:
             _wait_until_ready(process, port)
@@ -47,11 +51,6 @@ def _program() -> str:
     return program
 
 
-def _user() -> list[str]:
-    # Memcached refuses to run as root.
-    return ["-u", "nobody"] if os.geteuid() == 0 else []
-
-
 def _wait_until_ready(process: subprocess.Popen[bytes], port: int) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
@@ -64,25 +63,8 @@ def _wait_until_ready(process: subprocess.Popen[bytes], port: int) -> None:
     raise RuntimeError(f"Memcached did not start; is port {port} taken? Stop that server, or use it.")
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def _serve() -> None:
-    # Also when the terminal closes, the server is to end with this process.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(0))
-    with memcached_server(port=_PORT) as address:
-        print(f"MEMCACHED_SERVER={address} (until Ctrl-C)", flush=True)
-        signal.pause()
-
-
 if __name__ == "__main__":
     try:
-        _serve()
+        run_until_ended(memcached_server(port=_PORT), lambda address: f"MEMCACHED_SERVER={address} (until Ctrl-C)")
     except RuntimeError as error:
         sys.exit(str(error))
-    except KeyboardInterrupt:
-        print("Stopped.")

@@ -6,15 +6,15 @@ tests and for trying things out.
 
 import os
 import shutil
-import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from tests.local_server import run_until_ended, unprivileged_user, wait_until_it_says
+from tests.ports import free_port
 
 _START_SECONDS = 60
 _PORT = 3306
@@ -45,14 +45,15 @@ def mysql_server(*, max_connections: int = 151, port: int | None = None, log: Pa
     server = _program("mariadbd", "mysqld")
     with TemporaryDirectory(prefix="mysql-") as name:
         directory = Path(name)
-        user = _unprivileged_user()
+        # A server refuses to run as root.
+        user = unprivileged_user()
         if user is not None:
             shutil.chown(directory, user)
         data = directory / "data"
         _initialise(server, data, user)
         accounts = directory / "accounts.sql"
         accounts.write_text("\n".join(_ACCOUNTS))
-        port = port or _free_port()
+        port = port or free_port()
         log = log or directory / "log"
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -72,7 +73,8 @@ def mysql_server(*, max_connections: int = 151, port: int | None = None, log: Pa
                 cwd=directory,
             )
         try:
-            _wait_until_ready(process, log, port)
+            # The line that says so ends in the port.
+            wait_until_it_says(f"port: {port}", process, log, seconds=_START_SECONDS)
             yield f"mysql+asyncmy://root@127.0.0.1:{port}"
         finally:
             process.terminate()
@@ -91,11 +93,6 @@ def _program(*names: str) -> str:
     )
 
 
-def _unprivileged_user() -> str | None:
-    # A server refuses to run as root.
-    return "nobody" if os.geteuid() == 0 else None
-
-
 def _initialise(server: str, data: Path, user: str | None) -> None:
     if "mariadb" in Path(server).resolve().name:
         installer = _program("mariadb-install-db", "mysql_install_db")
@@ -112,36 +109,12 @@ def _run(program: str, *arguments: str, user: str | None) -> None:
         raise RuntimeError(f"{Path(program).name} failed: {done.stdout}{done.stderr}")
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], log: Path, port: int) -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    # The line that says so ends in the port.
-    while f"port: {port}" not in log.read_text(errors="replace"):
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"The database server did not start: {log.read_text(errors='replace')}")
-        time.sleep(0.02)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def _serve() -> None:
-    # Also when the terminal closes, the server is to end with this process.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(0))
-    with mysql_server(port=_PORT) as url:
-        print(f"DATABASE_URL={url}/{_DEVELOPMENT_DATABASE} (until Ctrl-C)", flush=True)
-        signal.pause()
-
-
 if __name__ == "__main__":
     try:
-        _serve()
+        run_until_ended(
+            mysql_server(port=_PORT), lambda url: f"DATABASE_URL={url}/{_DEVELOPMENT_DATABASE} (until Ctrl-C)"
+        )
     except MissingServerError as error:
         sys.exit(str(error))
     except RuntimeError:
         sys.exit(f"The server did not start; is port {_PORT} taken? Stop that server, or set DATABASE_URL to it.")
-    except KeyboardInterrupt:
-        print("Stopped.")

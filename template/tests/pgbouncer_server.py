@@ -7,9 +7,7 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
-import time
 from collections.abc import Generator, Mapping
 from configparser import ConfigParser
 from contextlib import contextmanager
@@ -17,6 +15,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from sqlalchemy import URL, make_url
+
+from tests.local_server import unprivileged_user, wait_until_it_says
+from tests.ports import free_port
 
 CONFIGURATION = Path(__file__).parent.parent / "deploy" / "pgbouncer.ini"
 
@@ -37,11 +38,12 @@ def pgbouncer_server(
     """
     program = _program()
     server = make_url(database_url)
-    port = port or _free_port()
+    port = port or free_port()
     url = server.set(host="127.0.0.1", port=port, password=server.password or _PASSWORD, database=None, query={})
     with TemporaryDirectory(prefix="pgbouncer-") as name:
         directory = Path(name)
-        user = _unprivileged_user()
+        # PgBouncer refuses to run as root.
+        user = unprivileged_user()
         if user is not None:
             shutil.chown(directory, user)
         log = directory / "log"
@@ -54,7 +56,7 @@ def pgbouncer_server(
                 [program, str(directory / "pgbouncer.ini")], stdout=output, stderr=output, user=user, cwd=directory
             )
         try:
-            _wait_until_ready(process, log)
+            wait_until_it_says("process up", process, log, seconds=_START_SECONDS)
             yield url.render_as_string(hide_password=False)
         finally:
             # At once: clients are sent away.
@@ -92,22 +94,3 @@ def _program() -> str:
     if program is None:
         raise RuntimeError("PgBouncer is not installed; install it first, on Debian by `apt-get install pgbouncer`.")
     return program
-
-
-def _unprivileged_user() -> str | None:
-    # PgBouncer refuses to run as root.
-    return "nobody" if os.geteuid() == 0 else None
-
-
-def _wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    while "process up" not in log.read_text():
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"PgBouncer did not start: {log.read_text()}")
-        time.sleep(0.02)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

@@ -4,18 +4,18 @@ It listens on loopback, keeps its data in a temporary directory and trusts every
 tests and for trying things out.
 """
 
-import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from tests.local_server import run_until_ended, unprivileged_user, wait_until_it_says
+from tests.ports import free_port
 
 _START_SECONDS = 30
 _PORT = 5432
@@ -31,13 +31,14 @@ def postgresql_server(
     """
     with TemporaryDirectory(prefix="postgresql-") as name:
         directory = Path(name)
-        user = _unprivileged_user()
+        # PostgreSQL refuses to run as root.
+        user = unprivileged_user()
         if user is not None:
             shutil.chown(directory, user)
         programs = _programs(directory, user)
         data = directory / "data"
         _run(programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", user=user)
-        port = port or _free_port()
+        port = port or free_port()
         log = log or directory / "log"
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -52,17 +53,12 @@ def postgresql_server(
                 cwd=directory,
             )
         try:
-            _wait_until_ready(process, log)
+            wait_until_it_says("ready to accept connections", process, log, seconds=_START_SECONDS)
             yield f"postgresql+asyncpg://postgres@127.0.0.1:{port}"
         finally:
             # PostgreSQL's fast shutdown: clients are sent away.
             process.send_signal(signal.SIGINT)
             process.wait()
-
-
-def _unprivileged_user() -> str | None:
-    # PostgreSQL refuses to run as root.
-    return "nobody" if os.geteuid() == 0 else None
 
 
 def _programs(directory: Path, user: str | None) -> Path:
@@ -92,33 +88,8 @@ def _run(program: Path, *arguments: object, user: str | None) -> None:
         raise RuntimeError(f"{program.name} failed: {done.stderr}")
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    while "ready to accept connections" not in log.read_text():
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"PostgreSQL did not start: {log.read_text()}")
-        time.sleep(0.02)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def _serve() -> None:
-    # Also when the terminal closes, the server is to end with this process.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(0))
-    with postgresql_server(port=_PORT) as url:
-        print(f"DATABASE_URL={url}/postgres (until Ctrl-C)", flush=True)
-        signal.pause()
-
-
 if __name__ == "__main__":
     try:
-        _serve()
+        run_until_ended(postgresql_server(port=_PORT), lambda url: f"DATABASE_URL={url}/postgres (until Ctrl-C)")
     except RuntimeError:
         sys.exit(f"PostgreSQL did not start; is port {_PORT} taken? Stop that server, or set DATABASE_URL to it.")
-    except KeyboardInterrupt:
-        print("Stopped.")

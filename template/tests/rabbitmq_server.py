@@ -7,7 +7,6 @@ temporary directory.
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -19,6 +18,9 @@ from tempfile import TemporaryDirectory
 
 from amqp.exceptions import AMQPError
 from kombu import Connection
+
+from tests.local_server import run_until_ended, unprivileged_user
+from tests.ports import free_port
 
 _START_SECONDS = 120
 _PORT = 5672
@@ -37,8 +39,8 @@ def rabbitmq_server(*, vhosts: Sequence[str], port: int | None = None) -> Genera
     program, epmd = _program(), shutil.which("epmd")
     if program is None or epmd is None:
         raise RuntimeError("RabbitMQ is not installed; install Debian's package rabbitmq-server.")
-    port, epmd_port, distribution_port = port or _free_port(), _free_port(), _free_port()
-    user = "nobody" if os.geteuid() == 0 else None
+    port, epmd_port, distribution_port = port or free_port(), free_port(), free_port()
+    user = unprivileged_user()
     with TemporaryDirectory(prefix="rabbitmq-", ignore_cleanup_errors=True) as name:
         directory = Path(name)
         environment = _configure(directory, vhosts, port)
@@ -123,31 +125,20 @@ def _configure(directory: Path, vhosts: Sequence[str], port: int) -> dict[str, s
     }
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def _serve() -> None:
-    # Also when the terminal closes, the server is to end with this process.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(0))
+@contextmanager
+def _ready_server() -> Generator[str]:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("127.0.0.1", _PORT))
     with rabbitmq_server(vhosts=["/"], port=_PORT) as url:
         wait_until_ready(f"{url}//")
-        print(f"CELERY_BROKER_URL={url}//\nCtrl-C stops it.", flush=True)
-        signal.pause()
+        yield url
 
 
 if __name__ == "__main__":
     try:
-        _serve()
+        run_until_ended(_ready_server(), lambda url: f"CELERY_BROKER_URL={url}//\nCtrl-C stops it.")
     except OSError:
         sys.exit(f"Port {_PORT} is taken; stop that server, or use it.")
     except RuntimeError as error:
         sys.exit(str(error))
-    except KeyboardInterrupt:
-        print("Stopped.")

@@ -4,7 +4,6 @@ import asyncio
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from collections import Counter
@@ -17,6 +16,7 @@ import httpx2
 
 from app.config import Settings
 from tests.conftest import ROOT
+from tests.ports import free_port
 
 _SECONDS = 90
 _CALLERS = 4
@@ -61,9 +61,7 @@ async def running_server(
     settings: Settings, directory: Path, *, workers: int, application: str = "tests.served:app"
 ) -> AsyncGenerator[Server]:
     """Start a server with these settings, and stop it at the end. Its log goes to ``directory``."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     facts = settings.model_dump(mode="json", exclude_unset=True, exclude={"secret_key"})
     facts |= {"port": port, "log_format": "json", "log_level": "INFO", "workers": workers}
     environment = {name.upper(): str(value) for name, value in facts.items()}

@@ -176,10 +176,16 @@ def _free_port() -> int:
 @contextmanager
 def _postgresql(**settings: Any) -> Generator[str]:  # noqa: ANN401  They are the rendered module's own.
     # The server that rendered suites start.
-    spec = spec_from_file_location("postgresql_server", ROOT / "template" / "tests" / "postgresql_server.py")
+    for shared in ("ports", "local_server"):
+        sys.modules[f"tests.{shared}"] = _rendered_module(shared)
+    with _rendered_module("postgresql_server").postgresql_server(**settings) as url:
+        yield url
+
+
+def _rendered_module(name: str) -> Any:  # noqa: ANN401  It is the rendered module.
+    spec = spec_from_file_location(name, ROOT / "template" / "tests" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
-    with module.postgresql_server(**settings) as url:
-        yield url
+    return module

@@ -1,7 +1,6 @@
 """The service goes on while its cache is dead or hangs, and uses it again when it is back."""
 
 import asyncio
-import socket
 from collections.abc import AsyncGenerator
 
 import httpx2
@@ -15,6 +14,7 @@ from app.main import Service, create_service
 from tests.caching.cached_routes import Source, cache_in_front_of, routes_of
 from tests.caching.shared_store import SharedStore, address_on, on_port, port_of, seconds_of_tag, shared_server
 from tests.conftest import client_of, empty_cache, running
+from tests.ports import free_port
 from tests.relay import Relay
 
 TIMEOUT = 0.2
@@ -42,9 +42,7 @@ def _short_rest(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def port() -> int:
     """A port on which nothing listens yet."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return free_port()
 
 
 @pytest.fixture
