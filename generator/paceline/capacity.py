@@ -27,6 +27,7 @@ BOUNDS = {
     "database_share": (1, 100),
     "replicas": (1, 1_000),
     "rollout_surge": (0, 100),
+    "stops_beside_starts": (0, 1),
     "workers": (1, 512),
     "respawns_workers": (0, 1),
     "task_replicas": (0, 1_000),
@@ -83,6 +84,8 @@ class Deployment:
     """The most copies of the service that run at once, outside a rollout."""
     rollout_surge: int = 0
     """Percent of extra replicas while an old and a new version run side by side."""
+    stops_beside_starts: int = 0
+    """1 where as many replicas as start may still be stopping, with their connections; 0 where none starts before."""
     workers: int = 1
     """Server processes in each replica."""
     respawns_workers: int = 1
@@ -92,7 +95,7 @@ class Deployment:
     task_concurrency: int = 0
     """Child processes in each task worker."""
     pgbouncer_instances: int | None = None
-    """PgBouncers in transaction mode, in front of the database; 0 for PostgreSQL alone, None for others."""
+    """PgBouncers in transaction mode, in front of the database; 0 where one can be added, None where not."""
     cpu_cores: int = 2
     """Cores of one replica."""
     grace_period: int = 30
@@ -146,7 +149,9 @@ class Deployment:
         return CLIENTS_PER_CONNECTION * self.pgbouncer_instances * self.default_pool_size
 
     def _at_peak(self, replicas: int) -> int:
-        return -(-replicas * (100 + self.rollout_surge) // 100)
+        starting = -(-replicas * self.rollout_surge // 100)
+        # Each that stops has its successor among those that started: never more than twice the replicas.
+        return replicas + min(replicas, starting * (1 + self.stops_beside_starts))
 
 
 class Row(NamedTuple):
@@ -412,7 +417,10 @@ def _usable(facts: Deployment) -> str:
 
 def _processes(replicas: int, processes: int, facts: Deployment) -> str:
     words = f"{_count(replicas, 'replica', 'replicas')} x {_count(processes, 'process', 'processes')}"
-    return f"{words}, + {facts.rollout_surge} % of the replicas in a rollout" if facts.rollout_surge else words
+    if not facts.rollout_surge:
+        return words
+    as_many = ", and as many that stop" if facts.stops_beside_starts else ""
+    return f"{words}, + {facts.rollout_surge} % of the replicas in a rollout{as_many}"
 
 
 def _count(number: int, one: str, many: str) -> str:

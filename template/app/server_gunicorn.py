@@ -15,7 +15,7 @@ from app.config import Settings
 from app.telemetry import METRICS_DIRECTORY_VARIABLE
 
 # Longer than the keep-alive of the proxies in front (nginx: 60 s), so that they close first.
-_KEEP_ALIVE = 75
+KEEP_ALIVE = 75
 _BACKLOG = 2_048
 
 
@@ -38,7 +38,7 @@ def serve(application: str, settings: Settings) -> None:
             # A worker whose event loop stands still for this long is replaced.
             "timeout": plan.grace_period,
             "graceful_timeout": plan.graceful_timeout,
-            "keepalive": _KEEP_ALIVE,
+            "keepalive": KEEP_ALIVE,
             "forwarded_allow_ips": settings.forwarded_allow_ips,
             "control_socket_disable": True,
             "on_exit": lambda _: shutil.rmtree(directory, ignore_errors=True),

@@ -16,7 +16,7 @@ from app.config import Settings
 from app.telemetry import METRICS_DIRECTORY_VARIABLE
 
 # Longer than the keep-alive of the proxies in front (nginx: 60 s), so that they close first.
-_KEEP_ALIVE = 75
+KEEP_ALIVE = 75
 _BACKLOG = 2_048
 
 _listeners: list[socket.socket] = []
@@ -33,7 +33,7 @@ def serve(application: str, settings: Settings) -> None:
         errorlog=logging.getLogger("hypercorn.error"),
         include_server_header=False,
         backlog=_BACKLOG,
-        keep_alive_timeout=_KEEP_ALIVE,
+        keep_alive_timeout=KEEP_ALIVE,
         graceful_timeout=plan.graceful_timeout,
         shutdown_timeout=plan.grace_period - plan.graceful_timeout,
     )

@@ -8,7 +8,7 @@ import uvicorn
 from app.config import Settings
 
 # Longer than the keep-alive of the proxies in front (nginx: 60 s), so that they close first.
-_KEEP_ALIVE = 75
+KEEP_ALIVE = 75
 _BACKLOG = 2_048
 
 
@@ -26,7 +26,7 @@ def serve(application: str, settings: Settings) -> None:
         server_header=False,
         backlog=_BACKLOG,
         limit_concurrency=plan.concurrency_limit,
-        timeout_keep_alive=_KEEP_ALIVE,
+        timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=plan.graceful_timeout,
         forwarded_allow_ips=settings.forwarded_allow_ips,
     )

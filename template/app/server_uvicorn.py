@@ -11,7 +11,7 @@ from app.config import Settings
 from app.telemetry import METRICS_DIRECTORY_VARIABLE
 
 # Longer than the keep-alive of the proxies in front (nginx: 60 s), so that they close first.
-_KEEP_ALIVE = 75
+KEEP_ALIVE = 75
 _BACKLOG = 2_048
 # What has connected to a worker that is about to stop gets this many seconds to ask.
 _LAST_REQUEST = 0.5
@@ -31,7 +31,7 @@ def serve(application: str, settings: Settings) -> None:
         server_header=False,
         backlog=_BACKLOG,
         limit_concurrency=plan.concurrency_limit,
-        timeout_keep_alive=_KEEP_ALIVE,
+        timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=plan.graceful_timeout,
         # A worker that stands still for this long is replaced; a new one may take as long to start.
         timeout_worker_healthcheck=plan.request_timeout,

@@ -19,7 +19,7 @@ from sqlalchemy import URL, make_url
 from tests.local_server import unprivileged_user, wait_until_it_says
 from tests.ports import free_port
 
-CONFIGURATION = Path(__file__).parent.parent / "deploy" / "pgbouncer.ini"
+(CONFIGURATION,) = (Path(__file__).parent.parent / "deploy").rglob("pgbouncer.ini")
 
 _START_SECONDS = 30
 # Where a PostgreSQL trusts everyone, PgBouncer still asks its clients.

@@ -109,3 +109,9 @@ async def test_metrics_are_served_in_prometheus_format(client: httpx2.AsyncClien
     assert response.status_code == 200
     assert "http_request_duration_seconds_bucket" in response.text
     assert "database_connections_planned" in response.text
+
+
+async def test_metrics_are_not_for_who_comes_through_a_proxy(client: httpx2.AsyncClient) -> None:
+    response = await client.get("/metrics", headers={"X-Forwarded-For": "203.0.113.1"})
+    assert response.status_code == 404
+    assert "http_requests_total" not in response.text
