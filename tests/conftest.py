@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from matrix import Row, name_of, rows
+from matrix import Row, name_of, rows, suite_rows
 from rendered import copy_template, render
 
 
@@ -17,10 +17,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run what asks for a row, or for its service, in every row."""
+    """Run what asks for a row, or for its service, in every row; a suite in the rows that its code can tell apart."""
     chosen = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
     if "row" in metafunc.fixturenames and "row" not in chosen:
-        made = rows(metafunc.config.getoption("strength"))
+        choose = suite_rows if metafunc.definition.get_closest_marker("suite") else rows
+        made = choose(metafunc.config.getoption("strength"))
         metafunc.parametrize("row", made, ids=name_of, indirect=True, scope="session")
 
 

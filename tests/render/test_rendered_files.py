@@ -32,6 +32,18 @@ FOREIGN_WORDS = {
     ("cache_backend", "none"): (
         r"ResponseCache|RedisStore|NearStore|MemoryStore|memcached|cache_(memory|body)_bytes|invalidation"
     ),
+    ("deployment_target", "compose"): r"kube|systemd|systemctl|\brender\.yaml|onrender|\bfly\b|heroku|procfile|dyno",
+    (
+        "deployment_target",
+        "kubernetes",
+    ): r"docker compose|compose\.yaml|systemctl|render\.yaml|onrender|\bfly\b|heroku|dyno",
+    ("deployment_target", "systemd"): r"docker|compose\.yaml|kube|render\.yaml|onrender|\bfly\b|heroku|procfile|dyno",
+    ("deployment_target", "render"): r"docker compose|compose\.yaml|kube|systemctl|\bfly\b|heroku|procfile|dyno",
+    (
+        "deployment_target",
+        "fly",
+    ): r"docker compose|compose\.yaml|kube|systemctl|render\.yaml|onrender|heroku|procfile|dyno",
+    ("deployment_target", "heroku"): r"docker|compose\.yaml|kube|systemctl|render\.yaml|onrender|\bfly\b",
 }
 GENERATOR_WORDS = r"paceline|jinja|cookiecutter|\bquestionnaire\b|\btemplate option\b"
 # The formula knows every database; the answers are copier's own.

@@ -27,6 +27,7 @@ SLOW = {
 }
 
 
+@pytest.mark.suite
 def test_the_services_own_suite_passes(service: Path, row: Row, strength: int, run_directory: Path) -> None:
     elsewhere = [question for question in SLOW if not is_first_with(question, row, strength=strength)]
     options = _without(file for question in elsewhere for file in SLOW[question])
