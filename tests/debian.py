@@ -1,4 +1,4 @@
-"""Servers that no wheel brings: Debian's packages, installed where they are missing."""
+"""Programs that no wheel brings: Debian's packages, installed where they are missing."""
 
 import os
 import shutil
@@ -9,6 +9,7 @@ from pathlib import Path
 
 # The program by which a package is recognised, and the package.
 _PACKAGES = {
+    "buildah": "buildah",
     "mariadbd": "mariadb-server",
     "memcached": "memcached",
     "pgbouncer": "pgbouncer",
