@@ -54,7 +54,9 @@ def ask(template: Path, **answers: object) -> dict[str, Any]:
 def choices_of(name: str) -> list[str]:
     choices = QUESTIONS[name]["choices"]
     # Those of a template are the plans; tests of their own hold them.
-    return [CUSTOM] if isinstance(choices, str) else list(choices.values())
+    if isinstance(choices, str):
+        return [CUSTOM]
+    return [choice["value"] if isinstance(choice, dict) else choice for choice in choices.values()]
 
 
 # Settings ---------------------------------------------------------------------------------------
@@ -122,7 +124,7 @@ def test_a_rule_stands_where_the_prompt_holds_answers_to_it(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(COMPUTED))
 def test_a_computed_answer_cannot_be_set(template: Path, name: str) -> None:
-    anything = {"str": "anything", "int": 1}[QUESTIONS[name]["type"]]
+    anything = {"str": "anything", "int": 1, "bool": True}[QUESTIONS[name]["type"]]
     with pytest.raises(ValueError, match=rf"'{name}': computed from [\w ]+; it cannot be set"):
         ask(template, **{name: anything})
 
