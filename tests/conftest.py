@@ -20,9 +20,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what asks for a row, or for its service, in every row; a suite in the rows that its code can tell apart."""
     chosen = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
     if "row" in metafunc.fixturenames and "row" not in chosen:
-        choose = suite_rows if metafunc.definition.get_closest_marker("suite") else rows
-        made = choose(metafunc.config.getoption("strength"))
+        made = _rows_of(metafunc.definition, metafunc.config.getoption("strength"))
         metafunc.parametrize("row", made, ids=name_of, indirect=True, scope="session")
+
+
+def _rows_of(test: pytest.Item, strength: int) -> list[Row]:
+    if test.get_closest_marker("suite"):
+        return suite_rows(strength)
+    if test.get_closest_marker("beside_suites"):
+        return [row for row in rows(strength) if row not in suite_rows(strength)]
+    return rows(strength)
 
 
 @pytest.fixture(scope="session")

@@ -34,6 +34,13 @@ def test_the_services_own_suite_passes(service: Path, row: Row, strength: int, r
     _run_suite(service, *options, python=python_of(row["python_version"], run_directory))
 
 
+@pytest.mark.beside_suites
+def test_the_deployment_is_as_planned(service: Path, row: Row) -> None:
+    own = f"tests/test_{row['deployment_target']}.py"
+    there = [own] if (service / own).exists() else []
+    _run_suite(service, "tests/test_deployment.py", *there, python=sys.executable)
+
+
 # A dependency comes with a choice, not with a pair of them.
 @pytest.mark.parametrize("row", rows_with_every_choice(), ids=name_of, indirect=True)
 def test_the_services_own_suite_passes_with_its_oldest_dependencies(service: Path, row: Row, tmp_path: Path) -> None:
