@@ -27,7 +27,7 @@ def test_types_hold() -> None:
 
 def test_what_runs_on_every_change_is_the_test_command_of_the_readme() -> None:
     command = (ROOT / ".ci" / "run").read_text().splitlines()[-1]
-    assert command.endswith("pytest -n 2")
+    assert command.endswith("pytest -n 3")
     assert f"```sh\n{command}\n```" in (ROOT / "README.md").read_text()
 
 
