@@ -16,6 +16,7 @@ from paceline.database_plans import CUSTOM, find_plan, read_plans
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "template"
 PLANS = "generator/paceline/database_plans.yml"
+SIZES = "generator/paceline/machine_sizes.yml"
 CONTENT: dict[str, Any] = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))
 QUESTIONS: dict[str, dict[str, Any]] = {name: entry for name, entry in CONTENT.items() if not name.startswith("_")}
 COMPUTED = {name for name, question in QUESTIONS.items() if question.get("when") is False}
@@ -32,6 +33,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(ROOT / "copier.yml", directory)
     (directory / PLANS).parent.mkdir(parents=True)
     shutil.copy(ROOT / PLANS, directory / PLANS)
+    shutil.copy(ROOT / SIZES, directory / SIZES)
     (directory / "template").mkdir()
     return directory
 
@@ -54,7 +56,9 @@ def ask(template: Path, **answers: object) -> dict[str, Any]:
 def choices_of(name: str) -> list[str]:
     choices = QUESTIONS[name]["choices"]
     # Those of a template are the plans; tests of their own hold them.
-    return [CUSTOM] if isinstance(choices, str) else list(choices.values())
+    if isinstance(choices, str):
+        return [CUSTOM]
+    return [choice["value"] if isinstance(choice, dict) else choice for choice in choices.values()]
 
 
 # Settings ---------------------------------------------------------------------------------------
@@ -122,7 +126,7 @@ def test_a_rule_stands_where_the_prompt_holds_answers_to_it(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(COMPUTED))
 def test_a_computed_answer_cannot_be_set(template: Path, name: str) -> None:
-    anything = {"str": "anything", "int": 1}[QUESTIONS[name]["type"]]
+    anything = {"str": "anything", "int": 1, "bool": True}[QUESTIONS[name]["type"]]
     with pytest.raises(ValueError, match=rf"'{name}': computed from [\w ]+; it cannot be set"):
         ask(template, **{name: anything})
 
