@@ -106,3 +106,11 @@ def test_more_than_the_largest_machine_is_refused(template: Path, platform: dict
 def test_where_the_owner_chooses_the_machine_any_number_of_cores_is_accepted(template: Path) -> None:
     answers = ask(template, deployment_target="kubernetes", cpu_cores=256)
     assert answers["web_size"] == answers["task_size"] == ""
+
+
+@pytest.mark.parametrize("name", ["replicas", "task_replicas"])
+def test_more_instances_than_render_runs_are_refused(template: Path, name: str) -> None:
+    answers = {"deployment_target": "render", "task_queue": "celery-redis"}
+    assert ask(template, **answers, **{name: 100})[name] == 100
+    with pytest.raises(ValueError, match=r"at most 100 instances of a service .*, not 101"):
+        ask(template, **answers, **{name: 101})
