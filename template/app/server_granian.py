@@ -12,8 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.config import Settings
 from app.telemetry import METRICS_DIRECTORY_VARIABLE
 
-# Longer than the keep-alive of the proxies in front (nginx: 60 s), so that they close first.
-KEEP_ALIVE = 75
+# Longer than the keep-alive of the proxies in front (90 s at most), so that they close first.
+KEEP_ALIVE = 100
 _BACKLOG = 2_048
 # A worker that is replaced stops when the new one has had this many seconds to start.
 _START = 10.0

@@ -14,8 +14,8 @@ from gunicorn.util import import_app
 from app.config import Settings
 from app.telemetry import METRICS_DIRECTORY_VARIABLE
 
-# Longer than the keep-alive of the proxies in front (nginx: 60 s), so that they close first.
-KEEP_ALIVE = 75
+# Longer than the keep-alive of the proxies in front (90 s at most), so that they close first.
+KEEP_ALIVE = 100
 _BACKLOG = 2_048
 
 

@@ -15,8 +15,8 @@ from hypercorn.run import run
 from app.config import Settings
 from app.telemetry import METRICS_DIRECTORY_VARIABLE
 
-# Longer than the keep-alive of the proxies in front (nginx: 60 s), so that they close first.
-KEEP_ALIVE = 75
+# Longer than the keep-alive of the proxies in front (90 s at most), so that they close first.
+KEEP_ALIVE = 100
 _BACKLOG = 2_048
 
 _listeners: list[socket.socket] = []

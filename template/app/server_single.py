@@ -7,8 +7,8 @@ import uvicorn
 
 from app.config import Settings
 
-# Longer than the keep-alive of the proxies in front (nginx: 60 s), so that they close first.
-KEEP_ALIVE = 75
+# Longer than the keep-alive of the proxies in front (90 s at most), so that they close first.
+KEEP_ALIVE = 100
 _BACKLOG = 2_048
 
 
@@ -21,6 +21,8 @@ def serve(application: str, settings: Settings) -> None:
         application,
         host=settings.host,
         port=settings.port,
+        # Whatever WEB_CONCURRENCY says, which some platforms set by the size of the machine.
+        workers=1,
         access_log=False,
         log_config=None,
         server_header=False,

@@ -10,8 +10,8 @@ from uvicorn.supervisors import Multiprocess
 from app.config import Settings
 from app.telemetry import METRICS_DIRECTORY_VARIABLE
 
-# Longer than the keep-alive of the proxies in front (nginx: 60 s), so that they close first.
-KEEP_ALIVE = 75
+# Longer than the keep-alive of the proxies in front (90 s at most), so that they close first.
+KEEP_ALIVE = 100
 _BACKLOG = 2_048
 # What has connected to a worker that is about to stop gets this many seconds to ask.
 _LAST_REQUEST = 0.5

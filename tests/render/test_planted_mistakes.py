@@ -55,7 +55,7 @@ MISTAKES = {
             "deploy/nginx.conf", r"read_timeout 24s", "read_timeout 20s", "test_a_proxy_waits"
         ),
         "a proxy that holds on": Mistake(
-            "deploy/nginx.conf", r"keepalive_timeout 60s", "keepalive_timeout 75s", "test_a_proxy_lets_go"
+            "deploy/nginx.conf", r"keepalive_timeout 60s", "keepalive_timeout 120s", "test_a_proxy_lets_go"
         ),
         "a wrong command": Mistake("compose.yaml", r"\[python, -m, app.tasks\]", "[celery]", "test_commands_start"),
         "too little memory": Mistake(
@@ -64,6 +64,107 @@ MISTAKES = {
         "root": Mistake("Dockerfile", r"^USER 10001:10001", "USER 0:0", "test_nothing_runs_as_root"),
         "a check of what a new process does not mend": Mistake(
             "Dockerfile", r"/health/live", "/health/ready", "test_checks_ask"
+        ),
+    },
+    "heroku": {
+        "a misspelt variable": Mistake(
+            "app.json", r'"CPU_CORES": ', '"CPU_CORE": ', "test_every_variable_is_a_setting"
+        ),
+        "a forgotten fact": Mistake(
+            "app.json", r'^    "WORKERS": .*\n', "", "test_everything_that_the_service_has_to_know"
+        ),
+        "a forgotten add-on": Mistake(
+            "app.json", r'^    \{"plan": .*"REDIS"\},\n', "", "test_everything_that_the_service_has_to_know"
+        ),
+        "an add-on under another name": Mistake(
+            "app.json", r'"as": "CELERY_BROKER"', '"as": "BROKER"', "test_every_variable_is_a_setting"
+        ),
+        "a secret in the file": Mistake(
+            "app.json", r'"generator": "secret"', f'"value": "{"hunter2" * 5}"', "test_secrets_are_not"
+        ),
+        "a wrong port": Mistake(
+            "app.json", r'^    "HOST"', '    "PORT": {"value": "8080"},\n    "HOST"', "test_ports_agree"
+        ),
+        "a server for its own machine": Mistake("app.json", r'"0\.0\.0\.0"', '"::1"', "test_the_server_is_reached"),
+        "replicas above the plan": Mistake(
+            "app.json", r'"web": \{"quantity": 2', '"web": {"quantity": 3', "test_as_many_run_as_the_plan_counts"
+        ),
+        "no room for the new dynos": Mistake(
+            "app.json", r'(stop|beside all old ones)\.", "value": "100"', r'\1.", "value": "50"', "test_as_many_run"
+        ),
+        "a grace period below the ladder": Mistake(
+            "app.json", r'("GRACE_PERIOD": .*)"30"', r'\1"40"', "test_each_wait_ends_before"
+        ),
+        "a wrong command": Mistake("Procfile", r"^worker: .*", "worker: celery worker", "test_commands_start"),
+        "a migration to nowhere": Mistake("Procfile", r"upgrade head", "upgrade", "test_commands_start"),
+        "too little memory": Mistake(
+            "app.json", r'("worker": .*)standard-2x', r"\1standard-1x", "test_each_process_has_the_cores"
+        ),
+    },
+    "render": {
+        "a misspelt variable": Mistake(
+            "render.yaml", r"key: CPU_CORES", "key: CPU_CORE", "test_every_variable_is_a_setting"
+        ),
+        "a forgotten fact": Mistake(
+            "render.yaml", r"^      - key: WORKERS\n.*\n", "", "test_everything_that_the_service_has_to_know"
+        ),
+        "a forgotten address": Mistake(
+            "render.yaml",
+            r"^      - key: REDIS_URL\n(        .*\n){4}",
+            "",
+            "test_everything_that_the_service_has_to_know",
+        ),
+        "a secret in the file": Mistake(
+            "render.yaml", r"generateValue: true", f"value: {'hunter2' * 5}", "test_secrets_are_not"
+        ),
+        "a wrong port": Mistake("render.yaml", r'value: "8000"', 'value: "10000"', "test_ports_agree"),
+        "replicas above the plan": Mistake(
+            "render.yaml", r"numInstances: 2", "numInstances: 3", "test_as_many_run_as_the_plan_counts"
+        ),
+        "no room for the new instances": Mistake(
+            "render.yaml", r"(key: ROLLOUT_SURGE\n.*)100", r"\g<1>50", "test_as_many_run_as_the_plan_counts"
+        ),
+        "a grace period below the ladder": Mistake(
+            "render.yaml", r"maxShutdownDelaySeconds: 30", "maxShutdownDelaySeconds: 20", "test_each_wait_ends_before"
+        ),
+        "a wrong command": Mistake("render.yaml", r"python -m app\.tasks", "celery", "test_commands_start"),
+        "a migration to nowhere": Mistake("render.yaml", r"upgrade head", "upgrade", "test_commands_start"),
+        "too little memory": Mistake(
+            "render.yaml", r"plan: pro\n(    numInstances: 1)", r"plan: starter\n\1", "test_each_process_has_the_cores"
+        ),
+        "too few cores": Mistake(
+            "render.yaml", r"plan: pro\n(    numInstances: 2)", r"plan: standard\n\1", "test_each_process_has_the_cores"
+        ),
+        "a check of what a new process does not mend": Mistake(
+            "render.yaml", r"healthCheckPath: /health/live", "healthCheckPath: /health/ready", "test_checks_ask"
+        ),
+    },
+    "fly": {
+        "a misspelt variable": Mistake(
+            "fly.toml", r"^  CPU_CORES =", "  CPU_CORE =", "test_every_variable_is_a_setting"
+        ),
+        "a forgotten fact": Mistake("fly.toml", r"^  WORKERS = .*\n", "", "test_everything_that_the_service_has"),
+        "a forgotten secret": Mistake("README.md", r"^  REDIS_URL=.*\n", "", "test_everything_that_the_service_has"),
+        "a secret in the file": Mistake(
+            "fly.toml", r"^\[env\]", f'[env]\n  SECRET_KEY = "{"hunter2" * 5}"', "test_secrets_are_not"
+        ),
+        "a wrong port": Mistake("fly.toml", r"internal_port = 8000", "internal_port = 8080", "test_ports_agree"),
+        "machines above the plan": Mistake(
+            "README.md", r"^(fly scale count --yes) web=2", r"\1 web=3", "test_as_many_run_as_the_plan_counts"
+        ),
+        "new machines beside old ones that the plan has no room for": Mistake(
+            "fly.toml", r'strategy = "rolling"', 'strategy = "bluegreen"', "test_as_many_run_as_the_plan_counts"
+        ),
+        "a grace period below the ladder": Mistake(
+            "fly.toml", r"kill_timeout = 30", "kill_timeout = 20", "test_each_wait_ends_before"
+        ),
+        "a wrong command": Mistake("fly.toml", r"python -m app\.tasks", "celery", "test_commands_start"),
+        "a migration to nowhere": Mistake("fly.toml", r"upgrade head", "upgrade", "test_commands_start"),
+        "too little memory": Mistake(
+            "fly.toml", r'memory = "768mb"', 'memory = "512mb"', "test_each_process_has_the_cores"
+        ),
+        "a check that keeps requests from what could answer": Mistake(
+            "fly.toml", r'path = "/health/ready"', 'path = "/health"', "test_checks_ask"
         ),
     },
 }

@@ -32,22 +32,28 @@ FOREIGN_WORDS = {
     ("cache_backend", "none"): (
         r"ResponseCache|RedisStore|NearStore|MemoryStore|memcached|cache_(memory|body)_bytes|invalidation"
     ),
-    ("deployment_target", "compose"): r"kube|systemd|systemctl|\brender\.yaml|onrender|\bfly\b|heroku|procfile|dyno",
+    (
+        "deployment_target",
+        "compose",
+    ): r"kube|systemd|systemctl|\brender\.yaml|onrender\.com|\bfly\b|heroku|procfile|dyno",
     (
         "deployment_target",
         "kubernetes",
-    ): r"docker compose|compose\.yaml|systemctl|render\.yaml|onrender|\bfly\b|heroku|dyno",
-    ("deployment_target", "systemd"): r"docker|compose\.yaml|kube|render\.yaml|onrender|\bfly\b|heroku|procfile|dyno",
+    ): r"docker compose|compose\.yaml|systemctl|render\.yaml|onrender\.com|\bfly\b|heroku|dyno",
+    (
+        "deployment_target",
+        "systemd",
+    ): r"docker|compose\.yaml|kube|render\.yaml|onrender\.com|\bfly\b|heroku|procfile|dyno",
     ("deployment_target", "render"): r"docker compose|compose\.yaml|kube|systemctl|\bfly\b|heroku|procfile|dyno",
     (
         "deployment_target",
         "fly",
-    ): r"docker compose|compose\.yaml|kube|systemctl|render\.yaml|onrender|heroku|procfile|dyno",
-    ("deployment_target", "heroku"): r"docker|compose\.yaml|kube|systemctl|render\.yaml|onrender|\bfly\b",
+    ): r"docker compose|compose\.yaml|kube|systemctl|render\.yaml|onrender\.com|heroku|procfile|dyno",
+    ("deployment_target", "heroku"): r"docker|compose\.yaml|kube|systemctl|render\.yaml|onrender\.com|\bfly\b",
 }
 GENERATOR_WORDS = r"paceline|jinja|cookiecutter|\bquestionnaire\b|\btemplate option\b"
-# The formula knows every database; the answers are copier's own.
-SHARED_FILES = {"app/capacity.py", ".copier-answers.yml"}
+# The formula knows every database, and the words of a deployment every store; the answers are copier's own.
+SHARED_FILES = {"app/capacity.py", "tests/deployment.py", ".copier-answers.yml"}
 LEFTOVERS = re.compile(r"\{%|%\}|\{#|^<<<<<<<|^>>>>>>>", re.MULTILINE)
 
 

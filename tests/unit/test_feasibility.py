@@ -29,6 +29,7 @@ from paceline.database_plans import CUSTOM, DatabasePlan, find_plan, read_plans
 
 QUESTIONNAIRE = Path(__file__).parents[2] / "copier.yml"
 PLANS = "generator/paceline/database_plans.yml"
+SIZES = "generator/paceline/machine_sizes.yml"
 
 DEFAULT_MAX_CONNECTIONS = 100
 DEFAULTS_OF_SERVERS = {"postgresql": DEFAULT_MAX_CONNECTIONS, "mysql": 151}
@@ -136,7 +137,7 @@ class Rules:
             **content["_envops"],
         )
         questions = {name: details for name, details in content.items() if not name.startswith("_")}
-        self._others = {"advanced": False, "worker_rule": "cores", "pgbouncer": False}
+        self._others = {"advanced": False, "deployment_target": "compose", "worker_rule": "cores", "pgbouncer": False}
         self._defaults = {name: self._compile(details["default"]) for name, details in questions.items()}
         self._whens = {name: self._compile(details.get("when", True)) for name, details in questions.items()}
         self._validators = {name: self._compile(details.get("validator", "")) for name, details in questions.items()}
@@ -156,6 +157,7 @@ class Rules:
         return known
 
     def _ask(self, known: dict[str, Any], answers: Mapping[str, Any]) -> str | None:
+        known.setdefault("offers_pgbouncer", known["database"] == "postgresql")
         for name in self._facts:
             is_asked = True
             if name == "database_plan":
@@ -455,6 +457,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(QUESTIONNAIRE, directory)
     (directory / PLANS).parent.mkdir(parents=True)
     shutil.copy(database_plans.FILE, directory / PLANS)
+    shutil.copy(QUESTIONNAIRE.parent / SIZES, directory / SIZES)
     (directory / "template").mkdir()
     return directory
 
