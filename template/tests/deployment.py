@@ -102,5 +102,5 @@ def variables_in(lines: Iterable[str]) -> dict[str, str]:
 
 
 def _stand_in(name: str) -> str:
-    address = "DATABASE_URL" if name == "MIGRATION_DATABASE_URL" else name
-    return str(Settings.model_fields[VARIABLES[address]].default) if address in ADDRESSES else "0" * 64
+    default = Settings.model_fields[VARIABLES[name]].default if name in VARIABLES else ""
+    return str(default) if name in ADDRESSES or name == "MIGRATION_DATABASE_URL" else "0" * 64

@@ -32,18 +32,18 @@ FOREIGN_WORDS = {
     ("cache_backend", "none"): (
         r"ResponseCache|RedisStore|NearStore|MemoryStore|memcached|cache_(memory|body)_bytes|invalidation"
     ),
-    ("deployment_target", "compose"): r"kube|systemd|systemctl|\brender\.yaml|onrender|\bfly\b|heroku|procfile|dyno",
+    ("deployment_target", "compose"): r"kube|systemd|systemctl|\brender\.yaml|\bonrender|\bfly\b|heroku|procfile|dyno",
     (
         "deployment_target",
         "kubernetes",
-    ): r"docker compose|compose\.yaml|systemctl|render\.yaml|onrender|\bfly\b|heroku|dyno",
-    ("deployment_target", "systemd"): r"docker|compose\.yaml|kube|render\.yaml|onrender|\bfly\b|heroku|procfile|dyno",
+    ): r"docker compose|compose\.yaml|systemctl|render\.yaml|\bonrender|\bfly\b|heroku|dyno",
+    ("deployment_target", "systemd"): r"docker|compose\.yaml|kube|render\.yaml|\bonrender|\bfly\b|heroku|procfile|dyno",
     ("deployment_target", "render"): r"docker compose|compose\.yaml|kube|systemctl|\bfly\b|heroku|procfile|dyno",
     (
         "deployment_target",
         "fly",
-    ): r"docker compose|compose\.yaml|kube|systemctl|render\.yaml|onrender|heroku|procfile|dyno",
-    ("deployment_target", "heroku"): r"docker|compose\.yaml|kube|systemctl|render\.yaml|onrender|\bfly\b",
+    ): r"docker compose|compose\.yaml|kube|systemctl|render\.yaml|\bonrender|heroku|procfile|dyno",
+    ("deployment_target", "heroku"): r"docker|compose\.yaml|kube|systemctl|render\.yaml|\bonrender|\bfly\b",
 }
 GENERATOR_WORDS = r"paceline|jinja|cookiecutter|\bquestionnaire\b|\btemplate option\b"
 # The formula knows every database; the answers are copier's own.
@@ -82,7 +82,7 @@ def test_every_configuration_file_parses(service: Path) -> None:
         if name.endswith(".toml"):
             tomllib.loads(text)
         elif name.endswith((".yml", ".yaml")):
-            yaml.safe_load(text)
+            list(yaml.safe_load_all(text))
 
 
 def test_no_file_holds_anything_of_the_template(service: Path) -> None:
