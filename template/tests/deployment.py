@@ -11,11 +11,16 @@ from tests.conftest import ROOT
 VARIABLES = {name.upper(): name for name in Settings.model_fields}
 """The variables that the service reads, and the settings that they set."""
 
-_OF_SERVERS = {"PGBOUNCER_INSTANCES", "REDIS_MAX_CONNECTIONS", "MEMCACHED_MAX_CONNECTIONS"}
-FACTS = {fact.name.upper() for fact in fields(Deployment)} & VARIABLES.keys() - _OF_SERVERS
+_OF_SERVERS = ("_INSTANCES", "_MAX_CONNECTIONS")
+FACTS = {fact.name.upper() for fact in fields(Deployment) if not fact.name.upper().endswith(_OF_SERVERS)}
+FACTS &= VARIABLES.keys()
 """What the plan follows from."""
 
-ADDRESSES = {"DATABASE_URL", "REDIS_URL", "MEMCACHED_SERVER", "CELERY_BROKER_URL"} & VARIABLES.keys()
+ADDRESSES = {
+    variable
+    for variable, name in VARIABLES.items()
+    if variable.endswith(("_URL", "_SERVER")) and Settings.model_fields[name].default is not None
+}
 """What the service reaches over the network, or in a file."""
 
 MEGABYTE = 1_000_000
