@@ -10,7 +10,7 @@ from app.mysql_url import driver_url
 @pytest.mark.parametrize(
     ("given", "used"),
     [
-        # As Railway, JawsDB on Heroku, Aiven and DigitalOcean, and Cloud SQL write them.
+        # As Railway, JawsDB, Aiven and DigitalOcean, and Cloud SQL write them.
         ("mysql://root:p@mysql.railway.internal:3306/railway", "root:p@mysql.railway.internal:3306/railway"),
         ("mysql://u:p@h.rds.amazonaws.com:3306/d?reconnect=true", "u:p@h.rds.amazonaws.com:3306/d"),
         (
