@@ -1,11 +1,13 @@
 """Programs that no wheel brings: Debian's packages, installed where they are missing."""
 
 import os
+import platform
 import shutil
 import subprocess
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 # The program by which a package is recognised, and the package.
 _PACKAGES = {
@@ -19,9 +21,13 @@ _SYSTEM_PROGRAMS = "/usr/sbin:/usr/lib/rabbitmq/bin"
 # What Debian's packages ask before they start a server; 101 forbids it (invoke-rc.d(8)).
 _START_POLICY = Path("/usr/sbin/policy-rc.d")
 
+# Kustomize is in Debian since 13.
+_SUITE_OF_KUSTOMIZE = "trixie"
+_SOURCES = Path("/etc/apt/sources.list.d/debian.sources")
+
 
 class MissingServersError(RuntimeError):
-    """Servers that the tests need are not there. The message names their packages."""
+    """Programs that the tests need are not there. The message names their packages."""
 
 
 def install_servers() -> None:
@@ -37,6 +43,42 @@ def install_servers() -> None:
     with _starts_forbidden():
         _apt_get("update")
         _apt_get("install", "--yes", "--no-install-recommends", *missing)
+
+
+def kustomize(directory: Path) -> list[str]:
+    """The command that builds a kustomization; where there is none, Debian's is unpacked below ``directory``.
+
+    Raises :class:`MissingServersError` where that takes another system.
+    """
+    for program, verb in (("kustomize", "build"), ("kubectl", "kustomize")):
+        installed = shutil.which(program)
+        if installed is not None:
+            return [installed, verb]
+    unpacked = directory / "kustomize"
+    if not unpacked.exists():
+        _unpack("kustomize", _SUITE_OF_KUSTOMIZE, unpacked)
+    return [str(unpacked / "usr" / "bin" / "kustomize"), "build"]
+
+
+def _unpack(package: str, suite: str, directory: Path) -> None:
+    release = platform.freedesktop_os_release() if Path("/etc/os-release").exists() else {}
+    if release.get("ID") != "debian" or not _SOURCES.exists():
+        raise MissingServersError(f"The tests need {package} (or kubectl, which has it inside); install it first.")
+    with TemporaryDirectory(prefix="apt-") as name:
+        parts, lists, cache = (Path(name) / part for part in ("parts", "lists", "cache"))
+        for path in (parts, lists / "partial", cache / "archives" / "partial"):
+            path.mkdir(parents=True)
+        # The system's own sources, of another suite.
+        sources = _SOURCES.read_text().replace(release["VERSION_CODENAME"], suite)
+        (parts / _SOURCES.name).write_text(sources)
+        options = [
+            *("-o", "Dir::Etc::sourcelist=-", "-o", f"Dir::Etc::sourceparts={parts}"),
+            *("-o", f"Dir::State::lists={lists}", "-o", f"Dir::Cache={cache}"),
+        ]
+        _apt_get("update", options=options)
+        _apt_get("download", package, options=options, directory=Path(name))
+        (archive,) = Path(name).glob("*.deb")
+        subprocess.run(["dpkg-deb", "-x", str(archive), str(directory)], check=True)
 
 
 def _is_there(program: str) -> bool:
@@ -56,9 +98,10 @@ def _starts_forbidden() -> Generator[None]:
         _START_POLICY.unlink()
 
 
-def _apt_get(*arguments: str) -> None:
+def _apt_get(*arguments: str, options: Sequence[str] = (), directory: Path | None = None) -> None:
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    done = subprocess.run(["apt-get", "-qq", *arguments], env=environment, capture_output=True, text=True, check=False)
+    command = ["apt-get", "-qq", *options, *arguments]
+    done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise MissingServersError(f"apt-get {arguments[0]} failed: {done.stderr}")
 

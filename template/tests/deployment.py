@@ -11,11 +11,16 @@ from tests.conftest import ROOT
 VARIABLES = {name.upper(): name for name in Settings.model_fields}
 """The variables that the service reads, and the settings that they set."""
 
-_OF_SERVERS = {"PGBOUNCER_INSTANCES", "REDIS_MAX_CONNECTIONS", "MEMCACHED_MAX_CONNECTIONS"}
-FACTS = {fact.name.upper() for fact in fields(Deployment)} & VARIABLES.keys() - _OF_SERVERS
+_OF_SERVERS = ("_INSTANCES", "_MAX_CONNECTIONS")
+FACTS = {fact.name.upper() for fact in fields(Deployment) if not fact.name.upper().endswith(_OF_SERVERS)}
+FACTS &= VARIABLES.keys()
 """What the plan follows from."""
 
-ADDRESSES = {"DATABASE_URL", "REDIS_URL", "MEMCACHED_SERVER", "CELERY_BROKER_URL"} & VARIABLES.keys()
+ADDRESSES = {
+    variable
+    for variable, name in VARIABLES.items()
+    if variable.endswith(("_URL", "_SERVER")) and Settings.model_fields[name].default is not None
+}
 """What the service reaches over the network, or in a file."""
 
 MEGABYTE = 1_000_000
@@ -102,5 +107,6 @@ def variables_in(lines: Iterable[str]) -> dict[str, str]:
 
 
 def _stand_in(name: str) -> str:
-    default = Settings.model_fields[VARIABLES[name]].default if name in VARIABLES else ""
-    return str(default) if name in ADDRESSES or name == "MIGRATION_DATABASE_URL" else "0" * 64
+    # The database of migrations has no default of its own.
+    name = name.removeprefix("MIGRATION_")
+    return str(Settings.model_fields[VARIABLES[name]].default) if name in ADDRESSES else "0" * 64

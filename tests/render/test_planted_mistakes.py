@@ -19,6 +19,8 @@ ANSWERS = {
     "replicas": 2,
     "max_connections": 200,
 }
+# With so many, a rollout is less than twice as many.
+OWN_ANSWERS = {"kubernetes": {"replicas": 8}}
 
 
 class Mistake(NamedTuple):
@@ -64,6 +66,89 @@ MISTAKES = {
         "root": Mistake("Dockerfile", r"^USER 10001:10001", "USER 0:0", "test_nothing_runs_as_root"),
         "a check of what a new process does not mend": Mistake(
             "Dockerfile", r"/health/live", "/health/ready", "test_checks_ask"
+        ),
+    },
+    "kubernetes": {
+        "a misspelt variable": Mistake(
+            "deploy/kubernetes/base/settings.env", r"^CPU_CORES=", "CPU_CORE=", "test_every_variable_is_a_setting"
+        ),
+        "a forgotten fact": Mistake(
+            "deploy/kubernetes/base/settings.env", r"^WORKERS=\d+\n", "", "test_everything_that_the_service_has_to_know"
+        ),
+        "a forgotten secret": Mistake(
+            "deploy/kubernetes/base/web.yaml",
+            r"^            - name: REDIS_URL\n.*\n",
+            "",
+            "test_everything_that_the_service_has_to_know",
+        ),
+        "a secret in the file": Mistake(
+            "deploy/kubernetes/base/tasks.yaml",
+            r"^            - name: CELERY_BROKER_URL\n.*\n",
+            "            - {name: CELERY_BROKER_URL, value: 'redis://:hunter2@redis:6379/1'}\n",
+            "test_secrets_are_not",
+        ),
+        "settings that are not told": Mistake(
+            "deploy/kubernetes/base/migration.yaml",
+            r"^          envFrom:\n.*\n",
+            "",
+            "test_everything_that_the_service_has_to_know",
+        ),
+        "a wrong port of the container": Mistake(
+            "deploy/kubernetes/base/web.yaml", r"containerPort: 8000", "containerPort: 8080", "test_ports_agree"
+        ),
+        "a wrong port for Prometheus": Mistake(
+            "deploy/kubernetes/base/web.yaml", r'/port: "8000"', '/port: "9090"', "test_ports_agree"
+        ),
+        "a wrong port that is let through": Mistake(
+            "deploy/kubernetes/base/network.yaml", r"port: 8000", "port: 8080", "test_ports_agree"
+        ),
+        "replicas above the plan": Mistake(
+            "deploy/kubernetes/base/web.yaml",
+            r"maxReplicas: 8",
+            "maxReplicas: 9",
+            "test_as_many_run_as_the_plan_counts",
+        ),
+        "workers above the plan": Mistake(
+            "deploy/kubernetes/base/tasks.yaml",
+            r"^  replicas: 1",
+            "  replicas: 2",
+            "test_as_many_run_as_the_plan_counts",
+        ),
+        "a larger surge than planned": Mistake(
+            "deploy/kubernetes/base/web.yaml", r"maxSurge: 25%", "maxSurge: 100%", "test_as_many_run_as_the_plan_counts"
+        ),
+        "room that is made before the stopped are gone": Mistake(
+            "deploy/kubernetes/base/web.yaml",
+            r"^  minReadySeconds: 40",
+            "  minReadySeconds: 39",
+            "test_as_many_run_as_the_plan_counts",
+        ),
+        "a grace period below the ladder": Mistake(
+            "deploy/kubernetes/base/web.yaml",
+            r"GracePeriodSeconds: 40",
+            "GracePeriodSeconds: 39",
+            "test_each_wait_ends_before",
+        ),
+        "a notice that the grace period does not hold": Mistake(
+            "deploy/kubernetes/base/web.yaml", r"seconds: 10\}", "seconds: 15}", "test_each_wait_ends_before"
+        ),
+        "a wrong command": Mistake(
+            "deploy/kubernetes/base/migration.yaml", r"\[alembic, upgrade, head\]", "[alembic]", "test_commands_start"
+        ),
+        "too little memory": Mistake(
+            "deploy/kubernetes/base/tasks.yaml", r"memory: 768M", "memory: 512M", "test_each_process_has_the_cores"
+        ),
+        "too few cores": Mistake(
+            "deploy/kubernetes/base/web.yaml", r'cpu: "2"', 'cpu: "1"', "test_each_process_has_the_cores"
+        ),
+        "root": Mistake(
+            "deploy/kubernetes/base/web.yaml", r"runAsUser: 10001", "runAsUser: 0", "test_nothing_runs_as_root"
+        ),
+        "a check of what a new process does not mend": Mistake(
+            "deploy/kubernetes/base/web.yaml", r"/health/live", "/health/ready", "test_checks_ask"
+        ),
+        "a workload that is not applied": Mistake(
+            "deploy/kubernetes/base/kustomization.yaml", r"^  - tasks.yaml\n", "", "test_deployment.py"
         ),
     },
     "heroku": {
@@ -174,7 +259,8 @@ MISTAKES = {
 def mended_service(request: pytest.FixtureRequest, services: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A service deployed by the parameter, without mistakes as far as its own test can tell."""
     directory = tmp_path_factory.mktemp("planted") / request.param
-    return render(services.parent / "template", directory, ANSWERS | {"deployment_target": request.param})
+    answers = ANSWERS | OWN_ANSWERS.get(request.param, {}) | {"deployment_target": request.param}
+    return render(services.parent / "template", directory, answers)
 
 
 def test_each_planted_mistake_is_seen(mended_service: Path) -> None:

@@ -32,24 +32,14 @@ FOREIGN_WORDS = {
     ("cache_backend", "none"): (
         r"ResponseCache|RedisStore|NearStore|MemoryStore|memcached|cache_(memory|body)_bytes|invalidation"
     ),
-    (
-        "deployment_target",
-        "compose",
-    ): r"kube|systemd|systemctl|\brender\.yaml|onrender\.com|\bfly\b|heroku|procfile|dyno",
-    (
-        "deployment_target",
-        "kubernetes",
-    ): r"docker compose|compose\.yaml|systemctl|render\.yaml|onrender\.com|\bfly\b|heroku|dyno",
-    (
-        "deployment_target",
-        "systemd",
-    ): r"docker|compose\.yaml|kube|render\.yaml|onrender\.com|\bfly\b|heroku|procfile|dyno",
-    ("deployment_target", "render"): r"docker compose|compose\.yaml|kube|systemctl|\bfly\b|heroku|procfile|dyno",
-    (
-        "deployment_target",
-        "fly",
-    ): r"docker compose|compose\.yaml|kube|systemctl|render\.yaml|onrender\.com|heroku|procfile|dyno",
-    ("deployment_target", "heroku"): r"docker|compose\.yaml|kube|systemctl|render\.yaml|onrender\.com|\bfly\b",
+}
+WORDS_OF_PLACES = {
+    "compose": r"docker compose|compose\.yaml",
+    "systemd": r"systemd|systemctl",
+    "kubernetes": r"kube",
+    "render": r"render\.yaml|\bonrender\b",
+    "fly": r"\bfly\b",
+    "heroku": r"heroku|procfile|\bdynos?\b",
 }
 GENERATOR_WORDS = r"paceline|jinja|cookiecutter|\bquestionnaire\b|\btemplate option\b"
 # The formula knows every database, and the words of a deployment every store; the answers are copier's own.
@@ -88,7 +78,7 @@ def test_every_configuration_file_parses(service: Path) -> None:
         if name.endswith(".toml"):
             tomllib.loads(text)
         elif name.endswith((".yml", ".yaml")):
-            yaml.safe_load(text)
+            list(yaml.safe_load_all(text))
 
 
 def test_no_file_holds_anything_of_the_template(service: Path) -> None:
@@ -101,6 +91,8 @@ def test_no_file_holds_anything_of_the_template(service: Path) -> None:
 def test_no_file_speaks_of_an_option_that_was_not_taken(service: Path, row: Row) -> None:
     texts = {name: text for name, text in _texts(service).items() if name not in SHARED_FILES}
     foreign = [re.compile(FOREIGN_WORDS[answer], re.IGNORECASE) for answer in row.items() if answer in FOREIGN_WORDS]
+    elsewhere = [words for place, words in WORDS_OF_PLACES.items() if place != row["deployment_target"]]
+    foreign.append(re.compile("|".join(elsewhere), re.IGNORECASE))
     for name, text in texts.items():
         for word in (*foreign, re.compile(GENERATOR_WORDS, re.IGNORECASE)):
             assert [match[0] for match in word.finditer(text)] == [], name

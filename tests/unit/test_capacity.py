@@ -60,6 +60,7 @@ def any_deployments(draw: st.DrawFn) -> Deployment:
         database_share=draw(facts_within_bounds("database_share")),
         replicas=draw(facts_within_bounds("replicas")),
         rollout_surge=draw(facts_within_bounds("rollout_surge")),
+        stops_beside_starts=draw(facts_within_bounds("stops_beside_starts")),
         workers=draw(facts_within_bounds("workers")),
         task_replicas=task_replicas,
         task_concurrency=task_concurrency,
@@ -92,13 +93,15 @@ def deployments() -> st.SearchStrategy[Deployment]:
 # The same sums, written another way -------------------------------------------------------------
 
 
-def at_peak(replicas: int, surge: int) -> int:
-    return replicas + ceil(Fraction(replicas * surge, 100))
+def at_peak(replicas: int, deployment: Deployment) -> int:
+    starting = ceil(Fraction(replicas * deployment.rollout_surge, 100))
+    stopping = starting if deployment.stops_beside_starts else 0
+    return min(2 * replicas, replicas + starting + stopping)
 
 
 def needed_connections(deployment: Deployment, pool_size: int) -> int:
-    web = at_peak(deployment.replicas, deployment.rollout_surge) * deployment.workers
-    tasks = at_peak(deployment.task_replicas, deployment.rollout_surge) * deployment.task_concurrency
+    web = at_peak(deployment.replicas, deployment) * deployment.workers
+    tasks = at_peak(deployment.task_replicas, deployment) * deployment.task_concurrency
     return web * pool_size + tasks
 
 
@@ -218,7 +221,10 @@ def test_more_connections_never_shrink_the_pool(deployment: Deployment, more: in
 
 
 @thorough
-@given(deployments(), st.sampled_from(["replicas", "rollout_surge", "workers", "reserved_connections"]))
+@given(
+    deployments(),
+    st.sampled_from(["replicas", "rollout_surge", "stops_beside_starts", "workers", "reserved_connections"]),
+)
 def test_more_processes_or_reserved_connections_never_enlarge_the_pool(deployment: Deployment, fact: str) -> None:
     value = getattr(deployment, fact)
     busier = replace(deployment, **{fact: min(value + 1, BOUNDS[fact][1])})
@@ -234,9 +240,8 @@ def test_more_processes_or_reserved_connections_never_enlarge_the_pool(deploymen
 @thorough
 @given(deployments())
 def test_the_peak_counts_the_surge_rounded_up_to_whole_replicas(deployment: Deployment) -> None:
-    surge = deployment.rollout_surge
-    assert deployment.web_processes == at_peak(deployment.replicas, surge) * deployment.workers
-    assert deployment.task_processes == at_peak(deployment.task_replicas, surge) * deployment.task_concurrency
+    assert deployment.web_processes == at_peak(deployment.replicas, deployment) * deployment.workers
+    assert deployment.task_processes == at_peak(deployment.task_replicas, deployment) * deployment.task_concurrency
 
 
 @pytest.mark.parametrize(
@@ -256,6 +261,23 @@ def test_the_peak_counts_the_surge_rounded_up_to_whole_replicas(deployment: Depl
 def test_a_surge_of_part_of_a_replica_is_a_whole_replica(replicas: int, surge: int, at_once: int) -> None:
     deployment = Deployment(
         replicas=replicas, rollout_surge=surge, workers=3, task_replicas=replicas, task_concurrency=2
+    )
+    assert deployment.web_processes == at_once * 3
+    assert deployment.task_processes == at_once * 2
+
+
+@pytest.mark.parametrize(
+    ("replicas", "surge", "at_once"),
+    [(1, 0, 1), (1, 25, 2), (2, 25, 4), (3, 25, 5), (4, 25, 6), (8, 25, 12), (10, 60, 20), (10, 100, 20), (50, 2, 52)],
+)
+def test_where_stopping_replicas_are_not_counted_as_many_stop_as_start(replicas: int, surge: int, at_once: int) -> None:
+    deployment = Deployment(
+        replicas=replicas,
+        rollout_surge=surge,
+        stops_beside_starts=1,
+        workers=3,
+        task_replicas=replicas,
+        task_concurrency=2,
     )
     assert deployment.web_processes == at_once * 3
     assert deployment.task_processes == at_once * 2

@@ -55,6 +55,7 @@ class Facts(NamedTuple):
     database_plan: str = CUSTOM
     """A plan's own limit is left to the plan."""
     pgbouncer: bool = False
+    deployment_target: str = "compose"
 
     def answers(self) -> dict[str, Any]:
         answers: dict[str, Any] = {
@@ -62,6 +63,7 @@ class Facts(NamedTuple):
             # The single strategy has a rule of its own, which is no fact of the formula.
             "worker_strategy": "gunicorn",
             "task_queue": "none" if self.tasks is None else "celery-redis",
+            "deployment_target": self.deployment_target,
             "cpu_cores": self.cpu_cores,
             "replicas": self.replicas,
             "workers": self.workers,
@@ -91,6 +93,7 @@ class Facts(NamedTuple):
                     database_share=self.database_share,
                     replicas=self.replicas,
                     rollout_surge=self.rollout_surge,
+                    stops_beside_starts=int(self.deployment_target == "kubernetes"),
                     workers=self.workers,
                     task_replicas=task_replicas,
                     task_concurrency=task_concurrency,
@@ -106,11 +109,16 @@ class Facts(NamedTuple):
     def smallest_max_connections(self) -> int:
         """About the least that the facts need, inside their ranges or not, for choosing cells on both sides of it."""
         task_replicas, task_concurrency = self.tasks or NO_TASKS
-        needed = ceil(self.replicas * (100 + self.rollout_surge) / 100) * self.workers
-        needed += ceil(task_replicas * (100 + self.rollout_surge) / 100) * task_concurrency
+        needed = self._at_peak(self.replicas) * self.workers + self._at_peak(task_replicas) * task_concurrency
         if self.pgbouncer:
             needed = ceil(needed / CLIENTS_PER_CONNECTION)
         return self.reserved_connections + ceil(needed * 100 / max(1, self.database_share))
+
+    def _at_peak(self, replicas: int) -> int:
+        starting = ceil(replicas * self.rollout_surge / 100)
+        if self.deployment_target == "kubernetes":
+            return replicas + min(replicas, 2 * starting)
+        return replicas + starting
 
 
 # The rules without Copier -----------------------------------------------------------------------
@@ -144,7 +152,8 @@ class Rules:
         self._choices_of_plans = self._compile(questions["database_plan"]["choices"])
         computed = {name for name, details in questions.items() if details.get("when") is False}
         numbers = [name for name in questions if name in BOUNDS or name in computed or name == "database_plan"]
-        self._facts = [name for name in numbers if questions[name]["type"] == "int" or name == "database_plan"]
+        self._types = {name: questions[name]["type"] for name in numbers}
+        self._facts = [name for name in numbers if self._types[name] != "str" or name == "database_plan"]
 
     def refusal(self, answers: Mapping[str, Any]) -> str | None:
         """What the first rule says that refuses the answers."""
@@ -186,9 +195,10 @@ class Rules:
 
     def default(self, name: str, known: Mapping[str, Any]) -> int | None:
         try:
-            return int(self._defaults[name].render({**self._others, **known, "UNSET": UNSET}))
+            default = self._defaults[name].render({**self._others, **known, "UNSET": UNSET})
         except UnsetError:
             return None
+        return default == "True" if self._types[name] == "bool" else int(default)
 
     def _compile(self, value: object) -> Template:
         return self._environment.from_string(str(value))
@@ -218,8 +228,12 @@ def grid_inside_the_bounds(share: int) -> Iterator[Facts]:
         (1, 3, 512),  # workers
         (None, (1, 1), (3, 2), (1_000, 256)),  # tasks
         (False, True),  # pgbouncer
+        ("compose", "kubernetes"),  # deployment_target
     )
-    for reserved, replicas, surge, workers, tasks, pgbouncer in cells:
+    for reserved, replicas, surge, workers, tasks, pgbouncer, target in cells:
+        # Without a rollout there is nothing to tell them apart.
+        if not surge and target == "kubernetes":
+            continue
         yield from budgets(
             Facts(
                 reserved_connections=reserved,
@@ -229,6 +243,7 @@ def grid_inside_the_bounds(share: int) -> Iterator[Facts]:
                 workers=workers,
                 tasks=tasks,
                 pgbouncer=pgbouncer,
+                deployment_target=target,
             )
         )
 
@@ -291,6 +306,7 @@ BASES = {
     "mysql": Facts(database="mysql", replicas=2, workers=2),
     "postgresql with tasks": Facts(replicas=3, rollout_surge=25, workers=4, tasks=(2, 4), database_share=50),
     "postgresql behind PgBouncer": Facts(replicas=30, rollout_surge=25, workers=4, tasks=(2, 4), pgbouncer=True),
+    "postgresql on Kubernetes": Facts(replicas=3, rollout_surge=25, tasks=(2, 4), deployment_target="kubernetes"),
     "sqlite": Facts(database="sqlite"),
 }
 
@@ -342,6 +358,7 @@ def facts_near_what_is_needed(draw: st.DrawFn) -> Facts:
         workers=draw(st.integers(1, 20)),
         tasks=draw(st.none() | st.tuples(st.integers(1, 20), st.integers(1, 20))),
         pgbouncer=draw(st.booleans()),
+        deployment_target=draw(st.sampled_from(["compose", "kubernetes"])),
     )
     size = facts.smallest_max_connections() + draw(st.integers(-3, 3))
     return facts._replace(max_connections=min(max(size, 1), CONNECTIONS_CEILING))
