@@ -24,6 +24,8 @@ OPTIONS = [
     "--tb=no",
     "-rfE",
     "tests/test_deployment.py",
+    # What only this target has.
+    *(str(file) for file in Path("tests").glob("test_systemd.py")),
 ]
 
 
