@@ -102,5 +102,6 @@ def variables_in(lines: Iterable[str]) -> dict[str, str]:
 
 
 def _stand_in(name: str) -> str:
-    default = Settings.model_fields[VARIABLES[name]].default if name in VARIABLES else ""
-    return str(default) if name in ADDRESSES or name == "MIGRATION_DATABASE_URL" else "0" * 64
+    # The database of migrations has no default of its own.
+    name = name.removeprefix("MIGRATION_")
+    return str(Settings.model_fields[VARIABLES[name]].default) if name in ADDRESSES else "0" * 64
