@@ -19,13 +19,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock, Thread
-from typing import Any
 
 from environments import own_environment
-from rendered import files_of, program
+from rendered import program
 
 _TESTS = Path(__file__).parent
-_DIRECTORIES = ("/etc/nginx", "/etc/my-service", "/etc/systemd/system", "/opt/my-service", "/opt/uv", "/var/lib/my-service")
+_DIRECTORIES = (
+    "/etc/nginx",
+    "/etc/my-service",
+    "/etc/systemd/system",
+    "/opt/my-service",
+    "/opt/uv",
+    "/var/lib/my-service",
+)
 _USER = "nobody"
 
 # What ProtectSystem= and ProtectHome= do. The Python of these tests may be in a home.
@@ -84,7 +90,12 @@ class Host:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._replacements = {path: f"{root}{path}" for path in _DIRECTORIES}
         self._lock = Lock()
-        for directory in (*_DIRECTORIES[:3], "/etc/nginx/conf.d", "/etc/nginx/sites-available", "/etc/nginx/sites-enabled"):
+        for directory in (
+            *_DIRECTORIES[:3],
+            "/etc/nginx/conf.d",
+            "/etc/nginx/sites-available",
+            "/etc/nginx/sites-enabled",
+        ):
             (root / directory[1:]).mkdir(parents=True, exist_ok=True)
         for directory in ("opt", "python", "programs"):
             (root / directory).mkdir()
@@ -219,7 +230,18 @@ class Host:
         filtered = [sys.executable, str(self.root / "sandbox.py"), str(file), *command]
         if os.geteuid() != 0:
             return filtered
-        return ["unshare", "--mount", "sh", "-c", _MOUNT, "sh", str(self.root), str(self.state), sys.base_prefix, *filtered]
+        return [
+            "unshare",
+            "--mount",
+            "sh",
+            "-c",
+            _MOUNT,
+            "sh",
+            str(self.root),
+            str(self.state),
+            sys.base_prefix,
+            *filtered,
+        ]
 
     def _stop(self, unit: str) -> None:
         process = self._processes.pop(unit, None)

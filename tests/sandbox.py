@@ -40,7 +40,7 @@ class _Comparison(ctypes.Structure):
 
 
 def allowed_calls(values: list[str]) -> set[str]:
-    """The system calls that the values of ``SystemCallFilter`` allow: the first is a list of these, others take away."""
+    """The system calls that the values of ``SystemCallFilter`` allow: the first lists them, others take away."""
     allowed = set().union(*(_expand(name) for name in values[0].split()))
     for value in values[1:]:
         assert value.startswith("~"), value

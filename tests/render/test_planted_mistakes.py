@@ -130,7 +130,10 @@ MISTAKES = {
             "deploy/systemd/release.sh", r"/health/ready", "/health/live", "test_checks_ask"
         ),
         "a release that does not migrate": Mistake(
-            "deploy/systemd/release.sh", r"systemctl start .*-migrate", "systemctl start my-service", "test_only_a_release"
+            "deploy/systemd/release.sh",
+            r"systemctl start .*-migrate",
+            "systemctl start my-service",
+            "test_only_a_release",
         ),
         "a restart that migrates": Mistake(
             "deploy/systemd/my-service@.service",

