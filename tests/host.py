@@ -116,14 +116,18 @@ class Host:
 
     def run(self, commands: str) -> str:
         """Run commands in a shell; returns what they print."""
+        done = self.attempt(commands)
+        assert done.returncode == 0, f"{done.stdout}{done.stderr}{self.log()}"
+        return done.stdout
+
+    def attempt(self, commands: str) -> subprocess.CompletedProcess[str]:
+        """Run commands in a shell, which may fail."""
         environment = own_environment() | {
             "PATH": f"{self.root}/programs:{os.environ['PATH']}",
             "SYSTEMCTL": str(self.root / "systemctl.socket"),
         }
         command = ["bash", "-euo", "pipefail", "-c", commands]
-        done = subprocess.run(command, cwd=self.root, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{done.stdout}{done.stderr}{self.log()}"
-        return done.stdout
+        return subprocess.run(command, cwd=self.root, env=environment, capture_output=True, text=True, check=False)
 
     def log(self) -> str:
         """What the processes have said."""

@@ -20,7 +20,8 @@ from rendered import render
 from servers import postgresql
 
 
-@pytest.mark.parametrize("strategy", ["single", "uvicorn", "gunicorn", "granian", "hypercorn"])
+# The other tests here have the other servers.
+@pytest.mark.parametrize("strategy", ["granian", "hypercorn"])
 def test_a_service_is_deployed_by_the_commands_of_its_readme(strategy: str, services: Path, tmp_path: Path) -> None:
     answers = {"deployment_target": "systemd", "worker_strategy": strategy}
     service = render(services.parent / "template", tmp_path / "service", answers)
@@ -47,7 +48,7 @@ def test_a_service_is_deployed_by_the_commands_of_its_readme(strategy: str, serv
 
 
 def test_a_worker_of_the_unit_does_a_task(services: Path, tmp_path: Path) -> None:
-    answers = {"deployment_target": "systemd", "task_queue": "celery-redis"}
+    answers = {"deployment_target": "systemd", "worker_strategy": "gunicorn", "task_queue": "celery-redis"}
     service = render(services.parent / "template", tmp_path / "service", answers)
     with ValkeyServer(port=free_port()) as valkey, host_with(service) as host:
         host.run(host.commands(after="The secrets are in"))
@@ -74,9 +75,29 @@ def test_a_worker_of_the_unit_does_a_task(services: Path, tmp_path: Path) -> Non
         assert f'"worker-1@{socket.gethostname()}"' in answered
 
 
-@pytest.fixture
-def host(services: Path, tmp_path: Path) -> Generator[Host]:
+def test_what_runs_goes_on_when_the_migration_of_a_release_fails(services: Path, tmp_path: Path) -> None:
+    service = render(services.parent / "template", tmp_path / "service", {"deployment_target": "systemd"})
+    with host_with(service) as host:
+        host.run(host.commands(after="The secrets are in"))
+        host.start_nginx()
+        host.run(host.commands(after="The first release"))
+        host.run(host.commands(after="It answers:"))
+        current = host.root / "opt/my-service/current"
+        before = current.resolve()
+        (host.root / "repository/migrations/env.py").write_text("raise SystemExit('The migration is wrong.')\n")
+        host.commit("Migrate wrongly")
+        done = host.attempt(host.commands(after="### The next release"))
+        assert done.returncode == 1
+        assert "The migration has failed (journalctl --unit my-service-migrate.service)" in done.stderr
+        assert current.resolve() == before
+        assert len([call for call in host.calls if call.startswith("restart")]) == 1
+        host.run(host.commands(after="It answers:"))
+
+
+@pytest.fixture(scope="module")
+def host(services: Path, tmp_path_factory: pytest.TempPathFactory) -> Generator[Host]:
     """Two instances behind nginx, with a PostgreSQL."""
+    tmp_path = tmp_path_factory.mktemp("host")
     answers = {
         "deployment_target": "systemd",
         "database": "postgresql",
@@ -125,6 +146,22 @@ async def test_no_request_fails_while_a_release_restarts_one_instance_after_the_
         answers["POST", 202] <= await _reports(host) <= sum(n for (method, _), n in answers.items() if method == "POST")
     )
     assert {status for method, status in answers if method == "POST"} <= {202, 502}, answers
+
+
+def test_what_is_too_many_is_stopped_when_nginx_has_let_go_of_it_and_before_the_others_restart(host: Host) -> None:
+    host.calls.clear()
+    for name in ("my-service.target", "upstream.conf"):
+        file = host.root / "repository/deploy/systemd" / name
+        lines = file.read_text().splitlines(keepends=True)
+        lines.remove([line for line in lines if line.lstrip().startswith(("Wants=", "server "))][-1])
+        file.write_text("".join(lines))
+    host.commit("Scale down")
+    host.run(host.commands(after="### The next release"))
+    verbs = [call.split()[0] for call in host.calls]
+    assert verbs[verbs.index("list-units") :] == ["list-units", "reload", "stop", "restart", "reload", "enable"]
+    host.run(host.commands(after="It answers:"))
+    # The release before is kept, and none of before that.
+    assert len(list((host.root / "opt/my-service/releases").iterdir())) == 2
 
 
 async def _ask(host: Host, method: str, path: str) -> int:
