@@ -9,7 +9,7 @@ from filelock import FileLock
 
 from debian import install_programs
 from matrix import name_of, rows
-from rendered import program
+from rendered import program, render
 
 # What systemd says of the sandbox: 0 is closed, 10 is open. It knows no unit that talks to a network below 1.
 HIGHEST_EXPOSURE = 1.4
@@ -65,6 +65,13 @@ def test_nginx_takes_the_site(files: Path, tmp_path: Path) -> None:
         f"pid {tmp_path}/pid; events {{}} http {{ include {files}/upstream.conf; include {files}/nginx.conf; }}"
     )
     _test_configuration(tmp_path / "nginx.conf", tmp_path)
+
+
+def test_nginx_takes_the_site_of_a_service_with_the_longest_name(services: Path, tmp_path: Path) -> None:
+    # Its tables of names have rows of 64 bytes, unless they are told otherwise.
+    answers = {"project_name": "A name as long as the names may be of it", "deployment_target": "systemd"}
+    files = render(services.parent / "template", tmp_path / "service", answers) / "deploy" / "systemd"
+    test_nginx_takes_the_site(files, tmp_path)
 
 
 @pytest.mark.parametrize("row", [name_of(row) for row in rows() if row["deployment_target"] == "compose"])
