@@ -10,8 +10,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 # The program by which a package is recognised, and the package.
-_PACKAGES = {
+_PROGRAMS = {
     "buildah": "buildah",
+    "curl": "curl",
+    # It brings libseccomp too.
+    "systemd-analyze": "systemd",
+}
+_SERVERS = {
     "mariadbd": "mariadb-server",
     "memcached": "memcached",
     "pgbouncer": "pgbouncer",
@@ -31,11 +36,20 @@ class MissingServersError(RuntimeError):
 
 
 def install_servers() -> None:
-    """Install the servers that are missing, without starting any of them.
+    """Install the servers and programs that are missing, without starting any of them.
 
     Raises :class:`MissingServersError` where that takes another user or another system.
     """
-    missing = [package for program, package in _PACKAGES.items() if not _is_there(program)]
+    _install(_SERVERS | _PROGRAMS)
+
+
+def install_programs() -> None:
+    """Install the programs alone. Raises what :func:`install_servers` does."""
+    _install(_PROGRAMS)
+
+
+def _install(packages: dict[str, str]) -> None:
+    missing = [package for program, package in packages.items() if not _is_there(program)]
     if not missing:
         return
     if os.geteuid() != 0 or shutil.which("apt-get") is None:

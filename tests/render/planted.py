@@ -17,6 +17,8 @@ import pytest
 
 OPTIONS = [
     "-q",
+    "-p",
+    "pytest_asyncio.plugin",
     "-W",
     "ignore::pytest.PytestAssertRewriteWarning",
     "-p",
@@ -24,6 +26,8 @@ OPTIONS = [
     "--tb=no",
     "-rfE",
     "tests/test_deployment.py",
+    # What only this target has.
+    *(str(file) for file in Path("tests").glob("test_systemd.py")),
 ]
 
 
@@ -58,6 +62,9 @@ def failures() -> list[str]:
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path.cwd()))
+    # Only the plugin that the services have; the others would be imported by each run.
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    import_module("pytest_asyncio.plugin")
     import_module("app.main")
     import_module("sqlalchemy.ext.asyncio")
     seen = [failures(), *(plant(Path(file), right, wrong) for file, right, wrong in json.load(sys.stdin))]

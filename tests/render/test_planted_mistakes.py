@@ -68,6 +68,91 @@ MISTAKES = {
             "Dockerfile", r"/health/live", "/health/ready", "test_checks_ask"
         ),
     },
+    "systemd": {
+        "a misspelt variable": Mistake(
+            "deploy/systemd/service.env", r"^CPU_CORES=", "CPU_CORE=", "test_every_variable_is_a_setting"
+        ),
+        "a forgotten fact": Mistake(
+            "deploy/systemd/service.env", r"^WORKERS=\d+\n", "", "test_everything_that_the_service_has_to_know"
+        ),
+        "a forgotten address": Mistake(
+            "deploy/systemd/service.env", r"^REDIS_URL=.*\n", "", "test_everything_that_the_service_has_to_know"
+        ),
+        "a forgotten secret": Mistake(
+            "README.md", r"^SECRET_KEY=\$.*\n", "", "test_everything_that_the_service_has_to_know"
+        ),
+        "a secret in the file": Mistake(
+            "deploy/systemd/service.env",
+            r"^HOST=",
+            "DATABASE_URL=postgresql://me:hunter2@db/me\nHOST=",
+            "test_secrets_are_not",
+        ),
+        "secrets that a unit does not get": Mistake(
+            "deploy/systemd/my-service-migrate.service",
+            r"^EnvironmentFile=/etc/.*\n",
+            "",
+            "test_everything_that_the_service_has_to_know",
+        ),
+        "a wrong port": Mistake("deploy/systemd/upstream.conf", r":8001", ":8000", "test_ports_agree"),
+        "an instance that gets no requests": Mistake(
+            "deploy/systemd/upstream.conf", r"^ +server .*:8002.*\n", "", "test_nginx_sends_requests_to_each"
+        ),
+        "an instance that is left out after its restart": Mistake(
+            "deploy/systemd/upstream.conf", r"8002 max_fails=0", "8002", "test_no_instance_is_left_out"
+        ),
+        "replicas above the plan": Mistake(
+            "deploy/systemd/my-service.target",
+            r"^(Wants=my-service@8002.service)",
+            r"\1 my-service@8003.service",
+            "test_as_many_run_as_the_plan_counts",
+        ),
+        "a grace period below the ladder": Mistake(
+            "deploy/systemd/my-service@.service", r"^TimeoutStopSec=30", "TimeoutStopSec=20", "test_each_wait_ends"
+        ),
+        "an impatient proxy": Mistake(
+            "deploy/systemd/nginx.conf", r"read_timeout 24s", "read_timeout 20s", "test_a_proxy_waits"
+        ),
+        "a proxy that holds on": Mistake(
+            "deploy/systemd/upstream.conf", r"keepalive_timeout 60s", "keepalive_timeout 75s", "test_a_proxy_lets_go"
+        ),
+        "a wrong command": Mistake(
+            "deploy/systemd/my-service-worker@.service", r"-m app\.tasks$", "-m celery", "test_commands_start"
+        ),
+        "too little memory": Mistake(
+            "deploy/systemd/my-service@.service", r"MemoryMax=768M", "MemoryMax=512M", "test_each_process_has_the_cores"
+        ),
+        "too few cores": Mistake(
+            "deploy/systemd/my-service@.service", r"CPUQuota=200%", "CPUQuota=100%", "test_each_process_has_the_cores"
+        ),
+        "root": Mistake("deploy/systemd/my-service@.service", r"^User=.*", "User=root", "test_nothing_runs_as_root"),
+        "another user than the README makes": Mistake(
+            "README.md", r"nologin my-service$", "nologin service", "test_all_run_as_the_one_user"
+        ),
+        "a release that waits for too little": Mistake(
+            "deploy/systemd/release.sh", r"/health/ready", "/health/live", "test_checks_ask"
+        ),
+        "a release that does not migrate": Mistake(
+            "deploy/systemd/release.sh",
+            r"systemctl start .*-migrate",
+            "systemctl start my-service",
+            "test_only_a_release",
+        ),
+        "a restart that migrates": Mistake(
+            "deploy/systemd/my-service@.service",
+            r"^Wants=(.*)",
+            r"Wants=\1 my-service-migrate.service",
+            "test_only_a_release",
+        ),
+        "workers of one name": Mistake(
+            "deploy/systemd/my-service-worker@.service", r"worker-%i", "worker", "test_workers_are_told_apart"
+        ),
+        "a process with powers": Mistake(
+            "deploy/systemd/my-service@.service", r"^NoNewPrivileges=.*\n", "", "test_a_process_is_shut_off"
+        ),
+        "a database of another size": Mistake(
+            "README.md", r"max_connections = 200", "max_connections = 100", "test_the_database_accepts"
+        ),
+    },
     "kubernetes": {
         "a misspelt variable": Mistake(
             "deploy/kubernetes/base/settings.env", r"^CPU_CORES=", "CPU_CORE=", "test_every_variable_is_a_setting"

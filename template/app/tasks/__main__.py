@@ -14,6 +14,7 @@ def main() -> None:
     celery.worker_main(
         [
             "worker",
+            f"--hostname={settings.task_worker_name}@%h",
             f"--concurrency={settings.task_concurrency}",
             f"--loglevel={settings.log_level}",
             # Workers do not need to know each other.

