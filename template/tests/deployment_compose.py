@@ -15,7 +15,7 @@ nginx = read("deploy/nginx.conf")
 def deployed() -> DeployedService:
     """The service as Docker Compose runs it on one host."""
     services: dict[str, dict[str, Any]] = compose["services"]
-    port = number(r"server api:(\d+) resolve;", nginx)
+    port = number(r"server api:(\d+) resolve", nginx)
     return DeployedService(
         web=_role(services["api"]),
         migration=_role(services["migrate"]),

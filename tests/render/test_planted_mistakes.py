@@ -113,7 +113,7 @@ MISTAKES = {
             "deploy/systemd/nginx.conf", r"read_timeout 24s", "read_timeout 20s", "test_a_proxy_waits"
         ),
         "a proxy that holds on": Mistake(
-            "deploy/systemd/upstream.conf", r"keepalive_timeout 60s", "keepalive_timeout 75s", "test_a_proxy_lets_go"
+            "deploy/systemd/upstream.conf", r"keepalive_timeout 60s", "keepalive_timeout 120s", "test_a_proxy_lets_go"
         ),
         "a wrong command": Mistake(
             "deploy/systemd/my-service-worker@.service", r"-m app\.tasks$", "-m celery", "test_commands_start"

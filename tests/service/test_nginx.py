@@ -45,7 +45,7 @@ def _compose_in(place: Path, template: Path, directory: Path, *, is_up: bool) ->
     configuration = (service / "deploy" / "nginx.conf").read_text().replace("/tmp/", f"{place}/")
     for theirs, ours in {
         r"listen 8080;": f"listen 127.0.0.1:{port};",
-        r"server api:8000 resolve;": f"server 127.0.0.1:{service_port};",
+        r"server api:8000 resolve": f"server 127.0.0.1:{service_port}",
         r"^ +resolver .*;$": "",
         r"^error_log .*;$": f"daemon off; error_log {place}/nginx.log;",
         r"set_real_ip_from .*;": "set_real_ip_from 127.0.0.1;",

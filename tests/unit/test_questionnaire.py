@@ -333,7 +333,9 @@ def conditional_patterns() -> list[str]:
 @pytest.mark.parametrize("pattern", sorted(set(conditional_patterns())))
 def test_a_conditional_file_exists(pattern: str) -> None:
     # A pattern that matches nothing would leave its file in every service, in silence.
-    assert re.fullmatch(r"(/[\w.-]+)+", pattern), "a literal path from the root of the service"
+    assert re.fullmatch(r"(/[\w.@-]+)+", pattern.replace("{{ project_slug }}", "service")), (
+        "a literal path from the root of the service"
+    )
     file = TEMPLATE / pattern.removeprefix("/")
     assert file.exists() or file.with_name(f"{file.name}.jinja").is_file()
 
