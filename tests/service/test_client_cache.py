@@ -4,7 +4,6 @@ The counterpart is hishel, a client's cache that is written after the RFC.
 """
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Generator
@@ -20,6 +19,7 @@ from hishel import CacheOptions, CacheStatus, SqliteStorage
 from hishel.httpx2 import CacheTransport
 
 from rendered import render
+from servers import free_port
 
 Connect = Callable[[CacheOptions], httpx2.Client]
 
@@ -39,7 +39,7 @@ def running(
     """A service with a cache of its own, or without."""
     directory = tmp_path_factory.mktemp("service")
     render(services.parent / "template", directory, {"cache_backend": request.param})
-    port = _free_port()
+    port = free_port()
     environment = {**os.environ, "PORT": str(port), "LOG_LEVEL": "ERROR"}
     for command in (["-m", "alembic", "upgrade", "head"], ["-m", "load.seed", "--items", "100"]):
         subprocess.run([sys.executable, *command], cwd=directory, env=environment, capture_output=True, check=True)
@@ -134,12 +134,6 @@ def test_a_compressed_response_is_stored_as_it_came(connect: Connect, encoding: 
 
 def _status(response: httpx2.Response) -> CacheStatus:
     return response.extensions["caching"]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def _wait_until_live(url: str) -> None:

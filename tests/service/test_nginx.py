@@ -14,8 +14,9 @@ import httpx2
 import pytest
 
 from environments import own_environment
-from host import free_port, host_with
+from host import host_with
 from rendered import program, render
+from servers import free_port
 
 MEGABYTE = 1024 * 1024
 

