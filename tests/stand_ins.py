@@ -99,7 +99,7 @@ def _make_python(root: Path, *, version: str) -> None:
     shutil.copytree(
         interpreter.parent.parent, root / "usr" / "local", symlinks=True, ignore=ignored, dirs_exist_ok=True
     )
-    subprocess.run(["ldconfig", "-r", root], check=True, capture_output=True)
+    subprocess.run(["/sbin/ldconfig", "-r", root], check=True, capture_output=True)
 
 
 def _with_dependencies(packages: tuple[str, ...]) -> set[str]:

@@ -71,6 +71,8 @@ class DeployedService:
     """What is asked to see whether a process has to be replaced, by who asks."""
     ready_paths: Mapping[str, str] = field(default_factory=dict)
     """What is asked to see whether requests may be sent to it, by who asks."""
+    proxy_is_on_its_host: bool = False
+    """Whether all requests come from this host itself."""
     proxy_timeouts: Mapping[str, int] = field(default_factory=dict)
     """Seconds that a proxy waits for an answer, by the proxy."""
     proxy_keep_alives: Mapping[str, int] = field(default_factory=dict)

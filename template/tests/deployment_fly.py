@@ -34,6 +34,7 @@ def deployed() -> DeployedService:
         },
         live_paths={"image": image.health_path()},
         ready_paths={"proxy": check["path"]},
+        proxy_timeouts={"proxy": http["http_options"]["idle_timeout"]},
     )
 
 

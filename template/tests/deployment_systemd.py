@@ -29,6 +29,7 @@ def deployed() -> DeployedService:
         tasks=_role(f"{NAME}-worker@") if f"{NAME}-worker@" in UNITS else None,
         ports={"nginx": ports_of_nginx()[0]},
         ready_paths={"release.sh": "/" + release.partition("http://127.0.0.1:")[2].partition('"')[0].partition("/")[2]},
+        proxy_is_on_its_host=True,
         proxy_timeouts={"nginx": number(r"proxy_read_timeout (\d+)s;", site)},
         proxy_keep_alives={f"nginx {place}": seconds for place, seconds in enumerate(kept)},
     )

@@ -32,7 +32,7 @@ def pgbouncer_server(
 ) -> Generator[str]:
     """Run a PgBouncer in front of a server; yields its URL without a database name.
 
-    Its configuration is the deployed one, but for the addresses, for every database of the server instead of
+    Its configuration is the deployed one, but for addresses and encryption, for every database of the server instead of
     one, and for what is given: a ``statement_timeout`` in milliseconds, and ``settings`` of PgBouncer's own.
     Raises ``RuntimeError`` when it is not installed or does not start.
     """
@@ -49,6 +49,7 @@ def pgbouncer_server(
         log = directory / "log"
         (directory / "userlist.txt").write_text(f'"{url.username}" "{url.password}"\n')
         addresses = {"auth_file": directory / "userlist.txt", "listen_addr": "127.0.0.1", "listen_port": port}
+        addresses["server_tls_sslmode"] = "prefer"
         target = _target(server, statement_timeout)
         _configure(directory / "pgbouncer.ini", target, {**addresses, **settings})
         with log.open("wb") as output:

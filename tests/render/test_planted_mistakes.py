@@ -226,6 +226,9 @@ MISTAKES = {
         "too few cores": Mistake(
             "deploy/kubernetes/base/web.yaml", r'cpu: "2"', 'cpu: "1"', "test_each_process_has_the_cores"
         ),
+        "too few cores for tasks": Mistake(
+            "deploy/kubernetes/base/tasks.yaml", r'cpu: "2"', 'cpu: "1"', "test_each_process_has_the_cores"
+        ),
         "root": Mistake(
             "deploy/kubernetes/base/web.yaml", r"runAsUser: 10001", "runAsUser: 0", "test_nothing_runs_as_root"
         ),
@@ -255,7 +258,12 @@ MISTAKES = {
         "a wrong port": Mistake(
             "app.json", r'^    "HOST"', '    "PORT": {"value": "8080"},\n    "HOST"', "test_ports_agree"
         ),
-        "a server for its own machine": Mistake("app.json", r'"0\.0\.0\.0"', '"::1"', "test_the_server_is_reached"),
+        "a server for its own machine": Mistake(
+            "app.json", r'"0\.0\.0\.0"', '"127.0.0.1"', "test_the_server_is_reached"
+        ),
+        "a proxy that is not believed": Mistake(
+            "app.json", r'"FORWARDED_ALLOW_IPS": \{.*\},\n    ', "", "test_the_server_is_reached"
+        ),
         "replicas above the plan": Mistake(
             "app.json", r'"web": \{"quantity": 2', '"web": {"quantity": 3', "test_as_many_run_as_the_plan_counts"
         ),
@@ -354,6 +362,15 @@ def test_each_planted_mistake_is_seen(mended_service: Path) -> None:
     assert without == []
     expected = {name: mistake.seen_by for name, mistake in mistakes.items()}
     assert [name for name, failed in zip(expected, seen, strict=True) if expected[name] not in " ".join(failed)] == []
+
+
+def test_as_many_run_as_were_asked_for(mended_service: Path) -> None:
+    script = (
+        f"from tests.deployment_{mended_service.name} import deployed; service = deployed(); web = service.web;"
+        " print(web.replicas == web.settings.replicas, service.tasks.replicas == web.settings.task_replicas)"
+    )
+    command = [sys.executable, "-c", script]
+    assert subprocess.check_output(command, cwd=mended_service, env=own_environment(), text=True) == "True True\n"
 
 
 def _failures(service: Path, mistakes: list[Mistake]) -> list[list[str]]:
