@@ -216,7 +216,7 @@ class Host:
                 shutil.chown(self.state, _USER)
         with (self.root / f"{unit}.log").open("ab") as output:
             process = subprocess.Popen(
-                self._confined(unit, shlex.split(said["ExecStart"][0])),
+                self._confined(unit, shlex.split(said["ExecStart"][0].replace("$$", "$"))),
                 cwd=said["WorkingDirectory"][0],
                 env=environment,
                 stdout=output,

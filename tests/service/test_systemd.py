@@ -39,7 +39,11 @@ def test_a_service_is_deployed_by_the_commands_of_its_readme(strategy: str, serv
         )
         assert response.status_code == 200
         (unit,) = [call for call in host.calls if call.startswith("restart")]
-        status = Path(f"/proc/{host.pid(unit.split()[1])}/status").read_text()
+        process = Path(f"/proc/{host.pid(unit.split()[1])}")
+        # It is of its release, wherever the link leads next.
+        release = (host.root / "opt/my-service/current").resolve()
+        assert (process / "cmdline").read_text().split("\0")[0] == f"{release}/.venv/bin/python"
+        status = (process / "status").read_text()
         assert "\nSeccomp:\t2\n" in status
         assert "\nNoNewPrivs:\t1\n" in status
         assert "\nUid:\t0" not in status
