@@ -172,8 +172,10 @@ class Host:
                 for unit in self._wanted(target) if "--now" in rest else []:
                     self._start(unit)
                 return 0, ""
-            assert verb in ("start", "stop", "restart"), words
+            assert verb in ("start", "stop", "restart", "is-active"), words
             unit = self._service(units[0])
+            if verb == "is-active":
+                return (0 if self._processes[unit].poll() is None else 3), ""
             if verb in ("stop", "restart"):
                 self._stop(unit)
             return (0 if verb == "stop" else self._start(unit)), ""
@@ -216,7 +218,7 @@ class Host:
                 shutil.chown(self.state, _USER)
         with (self.root / f"{unit}.log").open("ab") as output:
             process = subprocess.Popen(
-                self._confined(unit, shlex.split(said["ExecStart"][0])),
+                self._confined(unit, shlex.split(said["ExecStart"][0].replace("$$", "$"))),
                 cwd=said["WorkingDirectory"][0],
                 env=environment,
                 stdout=output,

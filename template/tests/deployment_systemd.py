@@ -70,7 +70,8 @@ def _role(name: str) -> Role:
     wanted = instances(name) if name.endswith("@") else [""]
     (command,), (quota,), (memory,) = unit["ExecStart"], unit.get("CPUQuota", [""]), unit["MemoryMax"]
     return Role(
-        command=command.removeprefix(f"{CURRENT}/.venv/bin/"),
+        # Some are the last of a shell's words.
+        command=command.partition("/.venv/bin/")[2].removesuffix("'"),
         environment=_environment(unit, wanted[0]),
         secrets=secret_names() if SECRETS in unit["EnvironmentFile"] else frozenset(),
         grace_period=int(unit["TimeoutStopSec"][0]),

@@ -116,7 +116,7 @@ MISTAKES = {
             "deploy/systemd/upstream.conf", r"keepalive_timeout 60s", "keepalive_timeout 120s", "test_a_proxy_lets_go"
         ),
         "a wrong command": Mistake(
-            "deploy/systemd/my-service-worker@.service", r"-m app\.tasks$", "-m celery", "test_commands_start"
+            "deploy/systemd/my-service-worker@.service", r"-m app\.tasks'$", "-m celery'", "test_commands_start"
         ),
         "too little memory": Mistake(
             "deploy/systemd/my-service@.service", r"MemoryMax=768M", "MemoryMax=512M", "test_each_process_has_the_cores"

@@ -39,7 +39,10 @@ def test_a_service_is_deployed_by_the_commands_of_its_readme(strategy: str, serv
         )
         assert response.status_code == 200
         (unit,) = [call for call in host.calls if call.startswith("restart")]
-        status = Path(f"/proc/{host.pid(unit.split()[1])}/status").read_text()
+        process = Path(f"/proc/{host.pid(unit.split()[1])}")
+        # It is of its release, wherever the link leads next.
+        assert (process / "cmdline").read_text().split("\0")[0] == f"{_current(host)}/.venv/bin/python"
+        status = (process / "status").read_text()
         assert "\nSeccomp:\t2\n" in status
         assert "\nNoNewPrivs:\t1\n" in status
         assert "\nUid:\t0" not in status
@@ -74,6 +77,15 @@ def test_a_worker_of_the_unit_does_a_task(services: Path, tmp_path: Path) -> Non
         )
         assert f'"worker-1@{socket.gethostname()}"' in answered
 
+        (host.root / "repository/app/tasks/__main__.py").write_text("raise SystemExit('The worker is wrong.')\n")
+        before = _current(host)
+        host.commit("Work wrongly")
+        done = host.attempt(host.commands(after="### The next release"))
+        assert done.returncode == 1
+        assert "my-service-worker@1.service does not stay up" in done.stderr
+        assert _current(host) == before
+        host.run(host.commands(after="It answers:"))
+
 
 def test_what_runs_goes_on_when_the_migration_of_a_release_fails(services: Path, tmp_path: Path) -> None:
     service = render(services.parent / "template", tmp_path / "service", {"deployment_target": "systemd"})
@@ -82,14 +94,16 @@ def test_what_runs_goes_on_when_the_migration_of_a_release_fails(services: Path,
         host.start_nginx()
         host.run(host.commands(after="The first release"))
         host.run(host.commands(after="It answers:"))
-        current = host.root / "opt/my-service/current"
-        before = current.resolve()
+        before = _current(host)
+        unit = host.root / "repository/deploy/systemd/my-service@.service"
+        unit.write_text(unit.read_text() + "# Changed.\n")
         (host.root / "repository/migrations/env.py").write_text("raise SystemExit('The migration is wrong.')\n")
         host.commit("Migrate wrongly")
         done = host.attempt(host.commands(after="### The next release"))
         assert done.returncode == 1
         assert "The migration has failed (journalctl --unit my-service-migrate.service)" in done.stderr
-        assert current.resolve() == before
+        assert _current(host) == before
+        assert not _installed(host).endswith("# Changed.\n")
         assert len([call for call in host.calls if call.startswith("restart")]) == 1
         host.run(host.commands(after="It answers:"))
 
@@ -148,6 +162,39 @@ async def test_no_request_fails_while_a_release_restarts_one_instance_after_the_
     assert {status for method, status in answers if method == "POST"} <= {202, 502}, answers
 
 
+def test_what_is_added_starts_when_those_that_run_have_made_room_for_it(host: Host) -> None:
+    first, second = sorted({call.split()[1] for call in host.calls if call.startswith("restart my-service@")})
+    # By its name it would be the first.
+    host.systemctl(["stop", first])
+    host.calls.clear()
+    host.run(host.commands(after="### The next release"))
+    restarts = [call for call in host.calls if call.startswith("restart")]
+    assert restarts == [f"restart {second}", f"restart {first}"]
+
+
+def test_a_release_that_does_not_get_ready_makes_way_for_the_one_before(host: Host) -> None:
+    before = _current(host)
+    repository = host.root / "repository"
+    (repository / "app/__main__.py").write_text("raise SystemExit('The server is wrong.')\n")
+    unit = repository / "deploy/systemd/my-service@.service"
+    unit.write_text(unit.read_text() + "# Changed.\n")
+    script = repository / "deploy/systemd/release.sh"
+    script.write_text(script.read_text().replace(" --retry 60 ", " --retry 2 "))
+    host.commit("Serve wrongly")
+    host.calls.clear()
+    done = host.attempt(host.commands(after="### The next release"))
+    assert done.returncode == 1
+    assert " is not ready after a minute " in done.stderr
+    assert f"/opt/my-service/current is the release before again: {before}." in done.stderr
+    assert _current(host) == before
+    assert not _installed(host).endswith("# Changed.\n")
+    # The other has not been touched.
+    assert len([call for call in host.calls if call.startswith("restart")]) == 1
+    host.run(host.commands(after="It answers:"))
+    for clone in (repository, host.root / "opt/my-service/source"):
+        host.run(f"git -C {clone} reset --quiet --hard HEAD~1")
+
+
 def test_what_is_too_many_is_stopped_when_nginx_has_let_go_of_it_and_before_the_others_restart(host: Host) -> None:
     host.calls.clear()
     for name in ("my-service.target", "upstream.conf"):
@@ -162,6 +209,14 @@ def test_what_is_too_many_is_stopped_when_nginx_has_let_go_of_it_and_before_the_
     host.run(host.commands(after="It answers:"))
     # The release before is kept, and none of before that.
     assert len(list((host.root / "opt/my-service/releases").iterdir())) == 2
+
+
+def _current(host: Host) -> Path:
+    return (host.root / "opt/my-service/current").resolve()
+
+
+def _installed(host: Host) -> str:
+    return (host.root / "etc/systemd/system/my-service@.service").read_text()
 
 
 async def _ask(host: Host, method: str, path: str) -> int:
