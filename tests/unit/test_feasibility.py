@@ -29,7 +29,7 @@ from paceline.database_plans import CUSTOM, DatabasePlan, find_plan, read_plans
 
 QUESTIONNAIRE = Path(__file__).parents[2] / "copier.yml"
 PLANS = "generator/paceline/database_plans.yml"
-SIZES = "generator/paceline/machine_sizes.yml"
+SIZES = ("generator/paceline/machine_sizes.yml", "generator/paceline/machine_sizes.jinja")
 
 DEFAULT_MAX_CONNECTIONS = 100
 DEFAULTS_OF_SERVERS = {"postgresql": DEFAULT_MAX_CONNECTIONS, "mysql": 151}
@@ -474,7 +474,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(QUESTIONNAIRE, directory)
     (directory / PLANS).parent.mkdir(parents=True)
     shutil.copy(database_plans.FILE, directory / PLANS)
-    shutil.copy(QUESTIONNAIRE.parent / SIZES, directory / SIZES)
+    for name in SIZES:
+        shutil.copy(QUESTIONNAIRE.parent / name, directory / name)
     (directory / "template").mkdir()
     return directory
 

@@ -16,7 +16,7 @@ from paceline.database_plans import CUSTOM, find_plan, read_plans
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "template"
 PLANS = "generator/paceline/database_plans.yml"
-SIZES = "generator/paceline/machine_sizes.yml"
+SIZES = ("generator/paceline/machine_sizes.yml", "generator/paceline/machine_sizes.jinja")
 CONTENT: dict[str, Any] = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))
 QUESTIONS: dict[str, dict[str, Any]] = {name: entry for name, entry in CONTENT.items() if not name.startswith("_")}
 COMPUTED = {name for name, question in QUESTIONS.items() if question.get("when") is False}
@@ -33,7 +33,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(ROOT / "copier.yml", directory)
     (directory / PLANS).parent.mkdir(parents=True)
     shutil.copy(ROOT / PLANS, directory / PLANS)
-    shutil.copy(ROOT / SIZES, directory / SIZES)
+    for name in SIZES:
+        shutil.copy(ROOT / name, directory / name)
     (directory / "template").mkdir()
     return directory
 
