@@ -22,6 +22,8 @@ from rendered import program, render
 from servers import free_port
 from stand_ins import Buildah
 
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="to build an image and to mount its files takes root")
+
 SECONDS = 60
 # A container sees its own files only, cannot change them, and has /tmp and a volume for data.
 IN_A_CONTAINER = """
