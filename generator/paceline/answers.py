@@ -73,19 +73,40 @@ def read_answers(file: Path) -> dict[str, Any]:
 
     Raises :class:`UsageError` when the file cannot be read or holds no mapping.
     """
+    return {name: answer for name, answer in _read_mapping(file).items() if not name.startswith("_")}
+
+
+def read_address(file: Path) -> dict[str, str]:
+    """Where the template is (``_src_path``) and its version (``_commit``), as far as a service's file says it.
+
+    Raises :class:`UsageError` as :func:`read_answers` does.
+    """
+    return {name: str(value) for name, value in _read_mapping(file).items() if name in ("_src_path", "_commit")}
+
+
+def _read_mapping(file: Path) -> dict[str, Any]:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"The answers file {file} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"The answers file {file} is not YAML: {reason_in_yaml(error)}.") from error
+    return parse_answers_file(text, file)
+
+
+def parse_answers_file(text: str, file: Path) -> dict[str, Any]:
+    """The mapping in a YAML text; ``file`` says in messages where it stands. Raises :class:`UsageError`."""
     import yaml
 
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"The answers file {file} cannot be read: {error.strerror}.") from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
         raise UsageError(f"The answers file {file} is not YAML: {reason_in_yaml(error)}.") from error
     if content is None:
         return {}
     if not isinstance(content, dict):
         raise UsageError(f"The answers file {file} must hold lines such as 'database: postgresql'.")
-    return {str(name): answer for name, answer in content.items() if not str(name).startswith("_")}
+    return {str(name): answer for name, answer in content.items()}
 
 
 def stored_answers(service: Path, questions: Iterable[Question]) -> dict[str, Any]:

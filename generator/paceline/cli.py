@@ -1,7 +1,6 @@
 """The command line: one face of the modules beside it. It asks, shows and prints; they decide."""
 
 import contextlib
-import json
 import os
 import shlex
 import signal
@@ -13,20 +12,22 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from paceline import repository, template, verification
+from paceline import maintenance, template, verification
 from paceline.answers import gather, stored_answers
 from paceline.destination import resolve_destination
 from paceline.errors import DeclinedError, PacelineError, StoppedError, UsageError
 from paceline.flags import with_flags
+from paceline.git import forget_outer_repository
 from paceline.making import Draft, Order, check_order, make, rehearse
+from paceline.origin import find_source
 from paceline.planning import plan_for
 from paceline.presets import Preset, find_preset, presets_in_words
 from paceline.questions import read_questions
+from paceline.terminal import console_for, print_json, print_notes, run_checks, status_of
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from paceline.verification import Outcome
 
 Data = Annotated[
     list[str] | None,
@@ -44,6 +45,10 @@ PresetName = Annotated[
         help=f"Answers that go together: {presets_in_words()}.",
         autocompletion=lambda incomplete: [preset for preset in Preset if preset.startswith(incomplete)],
     ),
+]
+Ref = Annotated[
+    str | None,
+    typer.Option("--ref", metavar="VERSION", help="A tag or a commit of the template; else this command's version."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, and nothing else there.")]
 
@@ -102,7 +107,7 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line on the arguments of this process."""
-    repository.forget_outer_repository()
+    forget_outer_repository()
     app()
 
 
@@ -133,30 +138,41 @@ def new(
     git: Annotated[bool, typer.Option("--git/--no-git", help="Begin a git history, which updates need.")] = True,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and the files; write nothing.")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Then run the service's lint, types and tests.")] = False,
+    named_template: Annotated[
+        str | None,
+        typer.Option(
+            "--template",
+            envvar="PACELINE_TEMPLATE",
+            metavar="URL",
+            help="The template's repository, or a checkout of it; else the one that this command brings.",
+        ),
+    ] = None,
+    ref: Ref = None,
     as_json: Json = False,
 ) -> None:
     """Make a service: ask, show the plan, render, and begin its git history."""
-    source = template.locate()
-    order = Order(
-        template=source,
-        given=gather(read_questions(source), flags=flags, pairs=data or (), file=answers, preset=preset),
-        destination=resolve_destination(dest),
-        asks=_may_ask(defaults=defaults, as_json=as_json),
-        wants_history=git,
-    )
-    check_order(order)
-    if verify:
-        _check_can_verify(dry_run=dry_run)
-    console = _console(as_json=as_json)
-    draft = _rehearse(order, dest, console) if dry_run else _make(order, dest, console)
-    outcomes = _verify(order.destination, console) if verify else []
-    status = _status(outcomes)
+    console = console_for(as_json=as_json)
+    with find_source(named_template, ref) as source:
+        questions = read_questions(source.directory)
+        order = Order(
+            source=source,
+            given=gather(questions, flags=flags, pairs=data or (), file=answers, preset=preset),
+            destination=resolve_destination(dest),
+            asks=_may_ask(defaults=defaults, as_json=as_json),
+            wants_history=git,
+        )
+        check_order(order)
+        if verify:
+            _check_can_verify(dry_run=dry_run)
+        draft = _rehearse(order, dest, console) if dry_run else _make(order, dest, console)
+    outcomes = run_checks(order.destination, console) if verify else []
+    status = status_of(outcomes)
     if status == 0 and not dry_run:
         _show_next_commands(dest, console)
     if as_json:
         checks = {"checks": [outcome.as_dict() for outcome in outcomes]} if verify else {}
         place = {"dest": str(order.destination), "commands": _next_commands(dest)}
-        _print_json(draft.as_dict() | place | checks)
+        print_json(draft.as_dict() | place | checks)
     raise typer.Exit(status)
 
 
@@ -182,9 +198,9 @@ def plan(
     complete = complete_answers(source, stored | given)
     derived = plan_for(complete)
     if as_json:
-        _print_json(derived.as_dict())
+        print_json(derived.as_dict())
     else:
-        display.show_plan(_console(as_json=False), derived, title=f"Plan of {complete['project_name']}")
+        display.show_plan(console_for(as_json=False), derived, title=f"Plan of {complete['project_name']}")
 
 
 def plans(*, as_json: Json = False) -> None:
@@ -193,14 +209,14 @@ def plans(*, as_json: Json = False) -> None:
     from paceline.database_plans import read_plans
 
     if as_json:
-        _print_json([plan.as_dict() for plan in read_plans()])
+        print_json([plan.as_dict() for plan in read_plans()])
     else:
-        display.show_database_plans(_console(as_json=False), read_plans())
+        display.show_database_plans(console_for(as_json=False), read_plans())
 
 
 def verify(service: Annotated[Path, typer.Argument(metavar="DIR", help="The service's directory.")]) -> None:
     """Install a service's environment and run its lint, types and tests."""
-    raise typer.Exit(_status(_verify(service, _console(as_json=False))))
+    raise typer.Exit(status_of(run_checks(service, console_for(as_json=False))))
 
 
 COMMANDS_WITH_FLAGS = {"new": new, "plan": plan}
@@ -208,13 +224,14 @@ for _name, _command in COMMANDS_WITH_FLAGS.items():
     app.command(_name)(with_flags(_command, questions=()))
 app.command()(plans)
 app.command()(verify)
+app.command()(maintenance.update)
 
 
 def _rehearse(order: Order, named: Path, console: "Console") -> Draft:
     from paceline import display
 
     draft = rehearse(order)
-    _show_draft(draft, console)
+    _show_draft(order, draft, console)
     display.show_files(console, draft.rendering.files, title=f"{named}/")
     console.print("\nNothing was written.", soft_wrap=True)
     return draft
@@ -222,19 +239,20 @@ def _rehearse(order: Order, named: Path, console: "Console") -> Draft:
 
 def _make(order: Order, named: Path, console: "Console") -> Draft:
     def review(draft: Draft) -> None:
-        _show_draft(draft, console)
+        _show_draft(order, draft, console)
         if order.asks:
             _confirm(f"Write {len(draft.rendering.files)} files to {named}?")
 
     draft = make(order, review=review)
-    _print_notes(draft.notes_on_history)
+    print_notes(draft.notes_on_history)
     return draft
 
 
-def _show_draft(draft: Draft, console: "Console") -> None:
+def _show_draft(order: Order, draft: Draft, console: "Console") -> None:
     from paceline import display
 
-    _print_notes(draft.rendering.notes)
+    if order.source.note:
+        print_notes([order.source.note])
     display.show_plan(console, draft.plan, title=f"Plan of {draft.rendering.answers['project_name']}")
 
 
@@ -265,23 +283,6 @@ def _check_can_verify(*, dry_run: bool) -> None:
     verification.find_uv()
 
 
-def _verify(service: Path, console: "Console") -> list["Outcome"]:
-    from paceline import display
-
-    outcomes = []
-    with display.progress(console) as announce:
-        for outcome in verification.verify(service, announce=announce):
-            display.show_outcome(console, outcome)
-            outcomes.append(outcome)
-    return outcomes
-
-
-def _status(outcomes: Sequence["Outcome"]) -> int:
-    """The status of the first check that failed, as a shell states it."""
-    failed = next((outcome.exit_status for outcome in outcomes if not outcome.passed), 0)
-    return failed if failed >= 0 else 128 - failed
-
-
 def _show_next_commands(named: Path, console: "Console") -> None:
     commands = "\n".join(f"    {command}" for command in _next_commands(named))
     service = "The service" if named.resolve() == Path.cwd() else named
@@ -289,7 +290,7 @@ def _show_next_commands(named: Path, console: "Console") -> None:
     try:
         verification.find_uv()
     except PacelineError as error:
-        _print_notes([str(error)])
+        print_notes([str(error)])
 
 
 def _next_commands(named: Path) -> list[str]:
@@ -299,18 +300,3 @@ def _next_commands(named: Path) -> list[str]:
         uv = "uv"
     test = f"{shlex.quote(uv)} run pytest"
     return [test] if named.resolve() == Path.cwd() else [f"cd {shlex.quote(str(named))}", test]
-
-
-def _console(*, as_json: bool) -> "Console":
-    from rich.console import Console
-
-    return Console(stderr=as_json, highlight=False)
-
-
-def _print_notes(notes: Sequence[str]) -> None:
-    for note in notes:
-        typer.echo(f"Note: {note}", err=True)
-
-
-def _print_json(result: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
-    typer.echo(json.dumps(result, indent=2))

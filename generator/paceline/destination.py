@@ -4,19 +4,14 @@ import contextlib
 import errno
 import os
 import shutil
-import signal
 import tempfile
-import threading
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
 from paceline import repository
-from paceline.errors import PacelineError, StoppedError
-
-# Ctrl-C, a shutdown, and a terminal that is closed (which Windows does not know).
-SIGNALS_TO_END = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+from paceline.errors import PacelineError
+from paceline.stopping import stopping
 
 
 @dataclass(frozen=True)
@@ -78,7 +73,7 @@ def staging(destination: Path) -> Generator[Staging]:
     Raises :class:`StoppedError` in place of :class:`KeyboardInterrupt`, and when the system ends the process.
     """
     with contextlib.ExitStack() as undo:
-        begin_cleaning = undo.enter_context(_stopping())
+        begin_cleaning = undo.enter_context(stopping())
         with _explaining(destination):
             parent = destination if destination.is_dir() else _make_parents(destination.parent, undo)
             root = Path(tempfile.mkdtemp(prefix=".paceline-", dir=parent))
@@ -90,7 +85,7 @@ def staging(destination: Path) -> Generator[Staging]:
 @contextlib.contextmanager
 def rehearsal(destination: Path) -> Generator[Staging]:
     """As :func:`staging`, in the system's directory for temporary files, for a service that nobody keeps."""
-    with _stopping() as begin_cleaning, tempfile.TemporaryDirectory(prefix="paceline-") as root:
+    with stopping() as begin_cleaning, tempfile.TemporaryDirectory(prefix="paceline-") as root:
         try:
             yield Staging(Path(root), destination)
         finally:
@@ -103,43 +98,6 @@ def _explaining(destination: Path) -> Generator[None]:
         yield
     except OSError as error:
         raise PacelineError(f"{destination} cannot be made: {error.strerror}.") from error
-
-
-@contextlib.contextmanager
-def _stopping() -> Generator[Callable[[], None]]:
-    """End the block for Ctrl-C and for a system that ends the process; not any more once the result is called."""
-    received: list[int] = []
-    is_cleaning = False
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        if not is_cleaning:
-            received.append(number)
-            # Not an Exception, which copier would take for the failure of a rule.
-            raise KeyboardInterrupt
-
-    def begin_cleaning() -> None:
-        nonlocal is_cleaning
-        is_cleaning = True
-
-    try:
-        with _handling(stop):
-            yield begin_cleaning
-    except KeyboardInterrupt as error:
-        number = received[-1] if received else signal.SIGINT
-        raise StoppedError("Stopped; nothing was written.", signal_number=number) from error
-
-
-@contextlib.contextmanager
-def _handling(handler: Callable[[int, FrameType | None], None]) -> Generator[None]:
-    """Handle the signals that end a process, but for one that is ignored, as under nohup, or in another thread."""
-    is_main = threading.current_thread() is threading.main_thread()
-    with contextlib.ExitStack() as undo:
-        for number in SIGNALS_TO_END if is_main else ():
-            before = signal.getsignal(number)
-            if before not in (signal.SIG_IGN, None):
-                undo.callback(signal.signal, number, before)
-                signal.signal(number, handler)
-        yield
 
 
 def _check_is_empty(directory: Path) -> None:

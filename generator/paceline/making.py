@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from paceline import repository
 from paceline.destination import Staging, check_destination, rehearsal, staging
+from paceline.origin import Source
 from paceline.planning import plan_for
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 class Order:
     """What is to be made of which answers, and where."""
 
-    template: Path
+    source: Source
     given: Mapping[str, Any]
     destination: Path
     """Absolute."""
@@ -77,12 +78,13 @@ def _draft(order: Order, stage: Staging) -> Draft:
     # Late, because copier takes longer to import than all the rest.
     from paceline import rendering
 
+    template, address = order.source.directory, order.source.address
     if order.asks:
         is_named = "project_name" in order.given
-        suggested = {} if is_named else rendering.suggest_name(order.template, order.destination.name)
-        rendered = rendering.render_asking(order.template, stage.directory, order.given, suggested=suggested)
+        suggested = {} if is_named else rendering.suggest_name(template, order.destination.name)
+        rendered = rendering.render_asking(template, stage.directory, order.given, address=address, suggested=suggested)
     else:
-        rendered = rendering.render(order.template, stage.directory, order.given)
+        rendered = rendering.render(template, stage.directory, order.given, address=address)
     return Draft(rendering=rendered, plan=plan_for(rendered.answers))
 
 

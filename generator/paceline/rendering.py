@@ -2,13 +2,16 @@
 
 import contextlib
 import io
+import os
 import re
+import tempfile
 import warnings
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from paceline.answers import ANSWERS_FILE
 from paceline.capacity import CONNECTIONS_CEILING
 from paceline.database_plans import CUSTOM, DatabasePlan, find_plan, larger_plans
 from paceline.errors import (
@@ -20,15 +23,7 @@ from paceline.errors import (
 )
 from paceline.planning import plan_for
 from paceline.questions import read_questions
-
-NOTE_ON_UNCOMMITTED_TEMPLATE = (
-    "The template has uncommitted changes, so this service is made from a commit that exists nowhere and"
-    " `copier update` will not work in it; commit the template first if the service is to live."
-)
-NOTE_ON_TEMPLATE_WITHOUT_HISTORY = (
-    "The template is not in a git repository that can be read here, so `copier update` will not work in this"
-    " service; render from a clone if the service is to live."
-)
+from paceline.snapshot import Snapshot, git_url
 
 ONLY_ANSWERS = {"defaults": True, "pretend": True, "exclude": ["*"]}
 
@@ -54,8 +49,6 @@ class Rendering:
     """The answers that the service stores: given again, they make the same service."""
     files: tuple[str, ...]
     """Paths relative to the directory, sorted, with ``/`` on every platform."""
-    notes: tuple[str, ...]
-    """Sentences that the user should read."""
 
 
 def complete_answers(template: Path, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,22 +59,105 @@ def complete_answers(template: Path, given: Mapping[str, Any]) -> dict[str, Any]
     return dict(_copy(template, _nowhere(template), given, **ONLY_ANSWERS).answers)
 
 
-def render(template: Path, directory: Path, given: Mapping[str, Any]) -> Rendering:
+def reconsidered_answers(
+    template: Path, stored: Mapping[str, Any], given: Mapping[str, Any], *, suggested: Mapping[str, Any] | None = None
+) -> Rendering:
+    """What an update would make of a service's stored answers when some are given anew. Renders nothing.
+
+    Copier drops stored answers that a rule refuses and takes the defaults instead; so does this. ``suggested``
+    answers go before the template's defaults. Raises
+    :class:`PacelineError` when a given answer is refused.
+    """
+    import yaml
+
+    with tempfile.TemporaryDirectory(prefix="paceline-answers-") as directory:
+        (Path(directory) / ANSWERS_FILE).write_text(yaml.safe_dump(dict(stored)), encoding="utf-8")
+        return _copy(template, Path(directory), given, user_defaults=dict(suggested or {}), **ONLY_ANSWERS)
+
+
+def render(
+    template: Path, directory: Path, given: Mapping[str, Any], *, address: Mapping[str, str] | None = None
+) -> Rendering:
     """Render a service into a directory that does not exist; questions not answered take their defaults.
 
-    Raises :class:`PacelineError`. What was written by then is left to the caller to remove.
+    The service stores the template's ``address``, or else where the template is. Raises :class:`PacelineError`.
+    What was written by then is left to the caller to remove.
     """
-    return _copy(template, directory, given, defaults=True)
+    return _copy(template, directory, _with_address(given, address), defaults=True)
 
 
 def render_asking(
-    template: Path, directory: Path, given: Mapping[str, Any], *, suggested: Mapping[str, Any]
+    template: Path,
+    directory: Path,
+    given: Mapping[str, Any],
+    *,
+    address: Mapping[str, str] | None = None,
+    suggested: Mapping[str, Any],
 ) -> Rendering:
     """As :func:`render`, and asks on the terminal what is not given; ``suggested`` answers are offered there.
 
     Raises :class:`KeyboardInterrupt` when the user stops it.
     """
-    return _copy(template, directory, given, user_defaults=dict(suggested))
+    return _copy(template, directory, _with_address(given, address), user_defaults=dict(suggested))
+
+
+def update(
+    directory: Path, snapshot: Snapshot, commit: str, *, given: Mapping[str, Any], suggested: Mapping[str, Any]
+) -> None:
+    """Merge a version of the template into the service in a clean work tree, as ``copier update`` does.
+
+    ``given`` answers replace stored ones; ``suggested`` ones answer questions that are new. Conflicts are left in
+    the files and in the index. Reads the snapshot, whatever the address that the service stores. Raises
+    :class:`PacelineError`; what was written by then is left to the caller to remove.
+    """
+    import copier
+
+    with _reading(snapshot), _quietly(), _translated_errors():
+        copier.run_update(
+            directory,
+            data=dict(given),
+            user_defaults=dict(suggested),
+            vcs_ref=commit,
+            settings=copier.Settings(),
+            defaults=True,
+            skip_answered=True,
+            overwrite=True,
+            quiet=True,
+        )
+
+
+@contextlib.contextmanager
+def _reading(snapshot: Snapshot) -> Generator[None]:
+    """Let copier's git find the template in the snapshot, by whatever name of it the service uses."""
+    from plumbum import local
+
+    before = int(os.environ.get("GIT_CONFIG_COUNT", "0"))
+    settings = {"COPIER_CACHE_DIR": str(snapshot.root / "copier")}
+    names = (snapshot.url, git_url(snapshot.url))
+    for number, name in enumerate(names, start=before):
+        settings[f"GIT_CONFIG_KEY_{number}"] = f"url.{snapshot.repository}.insteadOf"
+        settings[f"GIT_CONFIG_VALUE_{number}"] = name
+    settings["GIT_CONFIG_COUNT"] = str(before + len(names))
+    with local.env(**settings), _environment(settings):
+        yield
+
+
+@contextlib.contextmanager
+def _environment(settings: Mapping[str, str]) -> Generator[None]:
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _with_address(given: Mapping[str, Any], address: Mapping[str, str] | None) -> dict[str, Any]:
+    return {**given, "template_origin": dict(address)} if address else dict(given)
 
 
 def suggest_name(template: Path, directory_name: str) -> dict[str, str]:
@@ -170,11 +246,13 @@ def _suffices(plan: DatabasePlan, facts: Mapping[str, Any], given: Mapping[str, 
 def _run_copier(template: Path, directory: Path, given: Mapping[str, Any], **settings: Any) -> Rendering:  # noqa: ANN401
     import copier
 
-    with _quietly() as caught, _translated_errors():
+    with _quietly(), _translated_errors():
         worker = copier.run_copy(
             str(template),
             directory,
             data=dict(given),
+            # Copier would take the newest tag; what lies in the directory is what the caller chose.
+            vcs_ref="HEAD",
             # The defaults that a user set for copier must not change what a command renders.
             settings=copier.Settings(),
             quiet=True,
@@ -188,7 +266,6 @@ def _run_copier(template: Path, directory: Path, given: Mapping[str, Any], **set
         answers=answered,
         stored_answers={name: answer for name, answer in answered.items() if name not in worker.answers.hidden},
         files=_files(directory),
-        notes=_notes(answers, caught),
     )
 
 
@@ -202,27 +279,17 @@ def _files(directory: Path) -> tuple[str, ...]:
     return tuple(sorted(path.relative_to(directory).as_posix() for path in paths))
 
 
-def _notes(answers: Mapping[str, Any], caught: list[warnings.WarningMessage]) -> tuple[str, ...]:
-    from copier.errors import DirtyLocalWarning
-
-    if any(issubclass(warning.category, DirtyLocalWarning) for warning in caught):
-        return (NOTE_ON_UNCOMMITTED_TEMPLATE,)
-    if "_commit" not in answers:
-        return (NOTE_ON_TEMPLATE_WITHOUT_HISTORY,)
-    return ()
-
-
 @contextlib.contextmanager
-def _quietly() -> Generator[list[warnings.WarningMessage]]:
+def _quietly() -> Generator[None]:
     """Keep what copier says beside the prompts (even with ``quiet``) off the terminal; prompts use stdout."""
     with (
         contextlib.redirect_stderr(io.StringIO()),
         # Copier changes the working directory and goes back to the one in which it was imported.
         contextlib.chdir(Path.cwd()),
-        warnings.catch_warnings(record=True) as caught,
+        warnings.catch_warnings(),
     ):
-        warnings.simplefilter("always")
-        yield caught
+        warnings.simplefilter("ignore")
+        yield
 
 
 @contextlib.contextmanager

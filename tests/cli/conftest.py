@@ -15,6 +15,7 @@ from paceline.cli import app
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MAIN = "from paceline.cli import main; main()"
+PUBLISHED_AT = "https://git.example.com/acme/paceline.git"
 ANSWERS_TEMPLATE = "{{ _copier_conf.answers_file }}.jinja"
 
 
@@ -22,6 +23,15 @@ def commit_all(repository: Path) -> None:
     """Make a repository of a directory, or add a commit to it."""
     for command in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "State"]):
         subprocess.run(["git", *command], cwd=repository, check=True)
+
+
+def publish(checkout: Path) -> None:
+    """Let a checkout be as one that was cloned from a server, which has its commit."""
+    for command in (
+        ["remote", "add", "origin", PUBLISHED_AT],
+        ["update-ref", "refs/remotes/origin/main", "HEAD"],
+    ):
+        subprocess.run(["git", *command], cwd=checkout, check=True)
 
 
 def copy_checkout(destination: Path, *, with_template: bool) -> Path:
@@ -62,6 +72,7 @@ def pristine_checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name, value in identity.items():
             patch.setenv(name, value)
         commit_all(checkout)
+        publish(checkout)
     return checkout
 
 

@@ -1,0 +1,111 @@
+"""The commands for services that exist: ``update``."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from paceline import verification
+from paceline.answers import parse_pairs, read_answers
+from paceline.errors import UsageError
+from paceline.service import read_service
+from paceline.snapshot import take_snapshot
+from paceline.terminal import console_for, print_json, run_checks
+from paceline.update_report import Report, Result
+
+if TYPE_CHECKING:
+    from paceline.updating import Checks, Request
+
+CONFLICTS_LEFT = 3
+STATUSES = {Result.CONFLICTS: CONFLICTS_LEFT, Result.FAILED_CHECKS: 1}
+
+
+def update(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The service's directory.")] = Path(),
+    *,
+    ref: Annotated[
+        str | None,
+        typer.Option(
+            "--ref", metavar="VERSION", help="A tag or a commit of the template; else this command's own version."
+        ),
+    ] = None,
+    answers: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Change a stored answer, without another version unless --ref names one; may be given many times.",
+        ),
+    ] = None,
+    suggested: Annotated[
+        Path | None,
+        typer.Option(
+            "--answers", metavar="FILE", help="Answers to new questions from a YAML file that services share."
+        ),
+    ] = None,
+    url: Annotated[
+        str | None, typer.Option("--template", metavar="URL", help="Where the template is now, when it has moved.")
+    ] = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Keep it only if the service's own checks pass.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the report and the diff; keep nothing.")] = False,
+    goes_on: Annotated[bool, typer.Option("--continue", help="Finish an update whose conflicts are resolved.")] = False,
+    aborts: Annotated[bool, typer.Option("--abort", help="Remove what an unfinished update has left.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the result as JSON on stdout, and nothing else there.")
+    ] = False,
+) -> None:
+    """Bring a version of the template, or other answers, into a service: on a branch, with one commit."""
+    from paceline import updating
+
+    _check_options(goes_on=goes_on, aborts=aborts, others=[ref, answers, suggested, url, dry_run or None])
+    if aborts:
+        typer.echo(f"Removed {updating.abandon(directory)}; {directory} is as it was.", err=as_json)
+        return
+    console = console_for(as_json=as_json)
+    if verify:
+        verification.find_uv()
+    checks = (lambda service: run_checks(service, console)) if verify else None
+    if goes_on:
+        report = updating.finish(directory, checks=checks)
+    else:
+        request = updating.Request(
+            ref=ref,
+            given=dict(parse_pairs(answers or ())),
+            suggested=read_answers(suggested) if suggested else {},
+            url=url,
+            is_rehearsal=dry_run,
+        )
+        report = _update(directory, request, checks)
+    _show(report, as_json=as_json)
+    raise typer.Exit(_status(report))
+
+
+def _check_options(*, goes_on: bool, aborts: bool, others: Sequence[Any]) -> None:
+    if goes_on and aborts:
+        raise UsageError("--continue finishes an update and --abort removes it; pass one of them.")
+    if (goes_on or aborts) and any(other is not None for other in others):
+        raise UsageError("--continue and --abort take an update as it was begun; pass no other option but --verify.")
+
+
+def _update(directory: Path, request: "Request", checks: "Checks | None") -> Report:
+    from paceline.updating import update as update_service
+
+    service = read_service(directory)
+    with take_snapshot(request.url or service.url) as snapshot:
+        return update_service(service, snapshot, request, checks=checks)
+
+
+def _status(report: Report) -> int:
+    if report.conflicts:
+        return CONFLICTS_LEFT
+    return STATUSES.get(report.result, 0)
+
+
+def _show(report: Report, *, as_json: bool) -> None:
+    from paceline.report_display import show_report
+
+    if as_json:
+        print_json(report.as_dict())
+    else:
+        show_report(console_for(as_json=False), report)

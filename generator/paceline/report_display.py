@@ -1,0 +1,89 @@
+"""How the report of an update looks on a terminal."""
+
+import shlex
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.text import Text
+
+from paceline.update_report import Report, Result
+
+LETTERS = {"A": "added", "D": "deleted", "M": "changed", "T": "changed", "U": "in conflict"}
+
+
+def show_report(console: Console, report: Report) -> None:
+    """What was done, what to know of it, and what to do next."""
+    versions = f"{report.version_before} → {report.version_after}"
+    is_same = report.version_before == report.version_after
+    title = Text.assemble((report.name, "bold"), f"  {report.version_after if is_same else versions}")
+    console.print(title, soft_wrap=True)
+    _section(console, "Upgrade notes", report.upgrade_notes.splitlines())
+    _section(console, "Files", _files(report))
+    _section(console, "Answers", (f"{name}: {_value(old)} → {_value(new)}" for name, (old, new) in _answers(report)))
+    _section(console, "Plan", _plan(report))
+    _section(console, "Settings", _settings(report))
+    _section(console, "Deleted, though they were edited here", _lost_edits(report))
+    _section(console, "Notes", report.notes)
+    _section(console, "Diff", report.diff.splitlines())
+    console.out(f"\n{_next_step(report)}", highlight=False)
+
+
+def _section(console: Console, title: str, lines: Iterable[str]) -> None:
+    lines = list(lines)
+    if lines:
+        console.print(Text(f"\n{title}", style="bold"), soft_wrap=True)
+        console.out("\n".join(f"  {line}".rstrip() for line in lines), highlight=False)
+
+
+def _files(report: Report) -> list[str]:
+    return [f"{LETTERS.get(letter, letter):<12}{file}" for file, letter in report.changed_files.items()]
+
+
+def _answers(report: Report) -> Iterable[tuple[str, tuple[object, object]]]:
+    return report.changed_answers.items()
+
+
+def _value(answer: object) -> str:
+    return "no answer" if answer is None else str(answer)
+
+
+def _plan(report: Report) -> list[str]:
+    before, after = report.plan_before, report.plan_after
+    if not before or not after:
+        return []
+    names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+    return [f"{name}: {before.get(name, 'none')} → {after.get(name, 'none')}" for name in names]
+
+
+def _settings(report: Report) -> list[str]:
+    added = []
+    for setting in report.added_settings:
+        need = "must be set before deploying" if setting.default is None else f"default {setting.default}"
+        added.append(f"new      {setting.variable} ({need}){': ' if setting.meaning else ''}{setting.meaning}")
+    removed = [f"removed  {setting.variable}: no longer read" for setting in report.removed_settings]
+    return added + removed
+
+
+def _lost_edits(report: Report) -> list[str]:
+    return [f"{file} (`git log -p -- {file}` has them)" for file in report.lost_edits]
+
+
+def _next_step(report: Report) -> str:
+    place = shlex.quote(str(report.worktree or report.directory))
+    if report.result is Result.UP_TO_DATE:
+        return f"{report.name} is up to date."
+    if report.result is Result.ON_BRANCH:
+        return f"The branch {report.branch} has this already: merge it, or delete it to have it made anew."
+    if report.result is Result.REHEARSED:
+        found = f"It would leave conflicts in {', '.join(report.conflicts)}. " if report.conflicts else ""
+        return f"{found}Nothing was changed."
+    if report.result is Result.FAILED_CHECKS:
+        kept = f"; its work is still in {place}" if report.worktree else ", and nothing was changed"
+        return f"The service's checks fail with this update{kept}."
+    if report.result is Result.CONFLICTS:
+        return (
+            f"{len(report.conflicts)} in conflict: {', '.join(report.conflicts)}. Both sides are in the files in"
+            f" {place}:\nresolve them there, then run `paceline update --continue {place}`"
+            f" (or `--abort`). {report.directory} is as it was."
+        )
+    return f"The branch {report.branch} has it in one commit. To take it: git merge {report.branch}"

@@ -1,0 +1,341 @@
+"""An update of one service: made in a worktree beside it, and kept as a branch with one commit, or not at all."""
+
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from paceline import git, upgrading
+from paceline.answers import ANSWERS_FILE
+from paceline.dependency_lock import renew_lock
+from paceline.errors import PacelineError
+from paceline.origin import wanted_version
+from paceline.preflight import Version, plan_after, plan_before
+from paceline.questions import check_answers, read_questions
+from paceline.service import Service, check_is_committed, read_service
+from paceline.snapshot import MissingVersionError, Snapshot
+from paceline.stopping import stopping
+from paceline.update_report import (
+    Report,
+    Result,
+    changed_answers,
+    changed_files,
+    changed_settings,
+    conflicts_in,
+    text_at,
+)
+from paceline.worktree import Worktree, branch_name, find_branch, find_worktree, new_worktree
+
+if TYPE_CHECKING:
+    from paceline.verification import Outcome
+
+NOTHING_CHANGED = "Stopped; nothing was changed."
+SUBJECT_LENGTH = 80
+# What a user never wants to see may still be a file of the template.
+WITHOUT_IGNORES = ("-c", f"core.excludesFile={os.devnull}")
+
+# Runs the service's checks in a directory.
+Checks = Callable[[Path], Sequence["Outcome"]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is asked for: of one service, or of many alike."""
+
+    ref: str | None = None
+    """The template's version: a tag or a commit. None for that of this package, or, when answers are given, for
+    the one that the service has."""
+    given: Mapping[str, Any] = field(default_factory=dict)
+    """Answers in place of stored ones."""
+    suggested: Mapping[str, Any] = field(default_factory=dict)
+    """Answers to questions that the service has not answered yet, in place of the template's defaults."""
+    url: str | None = None
+    """Where the template is now, when it has moved."""
+    is_rehearsal: bool = False
+    """Report what would be, and keep none of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Update:
+    """One service, and what both versions make of its answers."""
+
+    service: Service
+    request: Request
+    snapshot: Snapshot
+    commit_before: str
+    commit_after: str
+    version_after: str
+
+    @property
+    def branch(self) -> str:
+        return branch_name(self.service, _subject(self))
+
+    def report(self, result: Result, **more: Any) -> Report:  # noqa: ANN401 - any of the report's fields
+        return Report(
+            name=self.service.name,
+            directory=self.service.directory,
+            version_before=self.service.version,
+            version_after=self.version_after,
+            branch=self.branch,
+            result=result,
+            **more,
+        )
+
+
+def update(service: Service, snapshot: Snapshot, request: Request, *, checks: Checks | None = None) -> Report:
+    """Update a service from a snapshot of its template. Its own work tree and branch stay as they are.
+
+    The result is a branch with one commit; or, after conflicts, a worktree that waits for :func:`finish`; or, when
+    the checks fail and in a rehearsal, nothing. Raises :class:`PacelineError` when the update cannot be made.
+    """
+    with stopping(NOTHING_CHANGED) as begin_cleaning:
+        change = _prepare(service, snapshot, request)
+        if _is_done(change):
+            return replace(change.report(Result.UP_TO_DATE), branch=None)
+        check_is_committed(service)
+        if not request.is_rehearsal and find_branch(service, change.branch):
+            return change.report(Result.ON_BRANCH)
+        before, after = _plans(change)
+        report = change.report(Result.REHEARSED, plan_before=before, plan_after=after, upgrade_notes=_notes(change))
+        with new_worktree(service, change.branch) as worktree:
+            try:
+                return _make(change, worktree, report, checks)
+            finally:
+                begin_cleaning()
+
+
+def finish(directory: Path, *, checks: Checks | None = None) -> Report:
+    """Make the branch of an update whose conflicts were resolved in its worktree.
+
+    ``directory`` is the service's, or the one in the worktree, which stays when the checks fail. Raises
+    :class:`PacelineError` while conflicts are left.
+    """
+    worktree = find_worktree(read_service(directory))
+    notes = worktree.notes()
+    report = Report.from_dict(notes["report"])
+    left = [file for file in report.conflicts if _has_markers(worktree.directory / file)]
+    if left:
+        raise PacelineError(
+            f"{', '.join(left)} in {worktree.directory} still has conflict markers (<<<<<<<, >>>>>>>); choose what"
+            f" holds, remove the markers, and run `paceline update --continue {worktree.directory}` again."
+        )
+    with stopping("Stopped; the update still waits."):
+        done = _complete(worktree, notes["base"], notes["message"], replace(report, conflicts=()), checks)
+    if done.result is Result.UPDATED:
+        worktree.remove()
+        return replace(done, worktree=None)
+    return done
+
+
+def abandon(directory: Path) -> Path:
+    """Remove the worktree that an update has left, and return where it was. The service stays as it is."""
+    worktree = find_worktree(read_service(directory))
+    worktree.remove()
+    return worktree.root
+
+
+def _prepare(service: Service, snapshot: Snapshot, request: Request) -> _Update:
+    try:
+        before = snapshot.resolve(service.version)
+    except MissingVersionError as error:
+        raise PacelineError(
+            f"{error} {service.name} was made from it; push that tag or commit there, or name the address of a"
+            " repository that has it with --template."
+        ) from error
+    is_retuned_only = request.ref is None and request.given
+    after = before if is_retuned_only else _resolve(snapshot, request.ref)
+    version_after = snapshot.describe(after)
+    if before != after and snapshot.contains(before, ancestor=after):
+        raise PacelineError(
+            f"{service.name} is at {service.version}, which is newer than {version_after}; upgrade paceline, or name a"
+            " newer version of the template with --ref."
+        )
+    return _Update(
+        service=service,
+        request=request,
+        snapshot=snapshot,
+        commit_before=before,
+        commit_after=after,
+        version_after=version_after,
+    )
+
+
+def _resolve(snapshot: Snapshot, ref: str | None) -> str:
+    try:
+        return snapshot.resolve(wanted_version(ref))
+    except MissingVersionError as error:
+        whose = "you asked for" if ref else "this paceline brings"
+        raise PacelineError(f"{error} It is the version that {whose}; name another with --ref.") from error
+
+
+def _is_done(change: _Update) -> bool:
+    request, stored = change.request, change.service.answers
+    questions = {question.name: question for question in read_questions(change.snapshot.export(change.commit_after))}
+    check_answers(questions.values(), request.given, source="given with --set")
+    is_as_given = all(
+        name in stored and questions[name].means_the_same(stored[name], answer)
+        for name, answer in request.given.items()
+    )
+    has_moved = request.url is not None and request.url != change.service.url
+    return change.commit_before == change.commit_after and is_as_given and not has_moved
+
+
+def _subject(change: _Update) -> str:
+    """What the branch is called after: the version, the answers that are given, or both."""
+    answers = [f"{name}-{answer}" for name, answer in sorted(change.request.given.items())]
+    if change.commit_before == change.commit_after and answers:
+        words = ["set", *answers]
+    else:
+        words = ["update", change.version_after, *answers]
+    subject = re.sub(r"[^A-Za-z0-9._]+", "-", "-".join(words)).strip("-.")
+    if len(subject) <= SUBJECT_LENGTH:
+        return subject
+    return f"{words[0]}-{hashlib.sha256(subject.encode()).hexdigest()[:12]}"
+
+
+def _notes(change: _Update) -> str:
+    text = change.snapshot.read(change.commit_after, upgrading.FILE)
+    return upgrading.notes_between(text, change.service.version, change.version_after)
+
+
+def _plans(change: _Update) -> tuple[dict[str, str], dict[str, str]]:
+    """The plans before and after. Raises for an answer that either version refuses."""
+    service, request, snapshot = change.service, change.request, change.snapshot
+    before = Version(template=snapshot.export(change.commit_before), name=service.version)
+    after = Version(template=snapshot.export(change.commit_after), name=change.version_after)
+    return plan_before(before, service.answers), plan_after(
+        after, service.answers, request.given, suggested=request.suggested
+    )
+
+
+def _make(change: _Update, worktree: Worktree, report: Report, checks: Checks | None) -> Report:
+    from paceline import rendering
+
+    base = git.git(worktree.root, "rev-parse", "HEAD")
+    if change.request.url:
+        _write_address(worktree, change.request.url)
+    report = replace(report, notes=_notes_on_links(change, worktree.directory))
+    rendering.update(
+        worktree.directory,
+        change.snapshot,
+        change.commit_after,
+        given=change.request.given,
+        suggested=change.request.suggested,
+    )
+    conflicts = conflicts_in(worktree.directory)
+    report = _describe(worktree.directory, base, replace(report, conflicts=conflicts))
+    report = replace(report, lost_edits=_lost_edits(change, worktree.directory, base, report))
+    if change.request.is_rehearsal:
+        return replace(report, diff=_diff(worktree, base), branch=None)
+    message = _message(change)
+    if conflicts:
+        report = replace(report, result=Result.CONFLICTS, worktree=worktree.directory)
+        worktree.keep({"base": base, "message": message, "report": report.as_dict()})
+        return report
+    return _complete(worktree, base, message, report, checks)
+
+
+def _complete(worktree: Worktree, base: str, message: str, report: Report, checks: Checks | None) -> Report:
+    """Commit what is in the worktree, and put it on its branch if it passes the checks."""
+    note = renew_lock(worktree.directory, base)
+    _commit(worktree.root, base, message)
+    report = _describe(worktree.directory, base, replace(report, notes=[*report.notes, note] if note else report.notes))
+    outcomes = checks(worktree.directory) if checks else ()
+    report = replace(report, checks=[outcome.as_dict() for outcome in outcomes])
+    if not all(outcome.passed for outcome in outcomes):
+        return replace(report, result=Result.FAILED_CHECKS)
+    git.git(worktree.root, "branch", worktree.branch, "HEAD")
+    return replace(report, result=Result.UPDATED)
+
+
+def _commit(root: Path, base: str, message: str) -> None:
+    git.git(root, *git.WITHOUT_HOOKS, *WITHOUT_IGNORES, "add", "--all")
+    # What an earlier attempt, or the new address of the template, has committed is part of the one commit.
+    git.git(root, "reset", "--quiet", "--soft", base)
+    identity = git.identity_settings(root)
+    git.git(root, *git.WITHOUT_HOOKS, *identity, "commit", "--quiet", "--allow-empty", "--message", message)
+
+
+def _describe(directory: Path, base: str, report: Report) -> Report:
+    added, removed = changed_settings(directory, base)
+    return replace(
+        report,
+        changed_files=changed_files(directory, base),
+        changed_answers=changed_answers(directory, base),
+        added_settings=added,
+        removed_settings=removed,
+    )
+
+
+def _lost_edits(change: _Update, directory: Path, base: str, report: Report) -> list[str]:
+    """Deleted files that were not as the template had made them."""
+    from paceline.rendering import render
+
+    deleted = [file for file, letter in report.changed_files.items() if letter == "D"]
+    if not deleted:
+        return []
+    with tempfile.TemporaryDirectory(prefix="paceline-before-") as root:
+        pristine = Path(root) / "service"
+        render(change.snapshot.export(change.commit_before), pristine, change.service.answers)
+        return [file for file in deleted if _content(pristine / file) != text_at(directory, base, file)]
+
+
+def _content(file: Path) -> str | None:
+    return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else None
+
+
+def _notes_on_links(change: _Update, directory: Path) -> list[str]:
+    """Sentences on changed files of the template that are links in the service, which copier leaves as they are.
+
+    Raises :class:`PacelineError` for a link in place of a directory, which copier would follow.
+    """
+    listed = git.lines(directory, "ls-files", "--stage", "-z", "--", ".")
+    links = [entry.partition("\t")[2] for entry in listed if entry.startswith("120000 ")]
+    changed = {
+        file.removeprefix("template/").removesuffix(".jinja")
+        for file in change.snapshot.changed_files(change.commit_before, change.commit_after)
+    }
+    template = change.snapshot.export(change.commit_after) / "template"
+    for link in links:
+        if (template / link).is_dir():
+            raise PacelineError(
+                f"{link} is a link in {change.service.directory}, but the template has a directory there, and an update"
+                " would write where the link leads; put the directory back."
+            )
+    return [
+        f"{link} is a link, so the template's change to that file was left out; make it where the link leads."
+        for link in sorted(changed.intersection(links))
+    ]
+
+
+def _write_address(worktree: Worktree, url: str) -> None:
+    """Store the template's new address, by which copier is to find both versions."""
+    file = worktree.directory / ANSWERS_FILE
+    text = file.read_text(encoding="utf-8")
+    file.write_text(re.sub(r"(?m)^_src_path:.*(?:\n[ \t].*)*$", lambda _: f"_src_path: {url}", text), encoding="utf-8")
+    _commit(worktree.root, "HEAD", "Name the template's new address")
+
+
+def _diff(worktree: Worktree, base: str) -> str:
+    git.git(worktree.root, *WITHOUT_IGNORES, "add", "--all")
+    return git.git(worktree.directory, "diff", "--cached", "--relative", base, "--", ".")
+
+
+def _message(change: _Update) -> str:
+    request, service = change.request, change.service
+    answers = [f"{name} to {answer}" for name, answer in sorted(request.given.items())]
+    if change.commit_before == change.commit_after:
+        subject = f"Set {' and '.join(answers)}" if answers else "Name the template's new address"
+        return f"{subject}\n\nRendered again by {change.version_after} of the template."
+    set_too = f" With {' and '.join(answers)}." if answers else ""
+    return f"Update {service.name} to {change.version_after} of its template\n\nIt was at {service.version}.{set_too}"
+
+
+def _has_markers(file: Path) -> bool:
+    if not file.is_file():
+        return False
+    return any(line.startswith((b"<<<<<<< ", b">>>>>>> ")) for line in file.read_bytes().splitlines())

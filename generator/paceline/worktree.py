@@ -1,0 +1,135 @@
+"""The git worktree in which an update is made, beside the repository, so that the service itself is not touched."""
+
+import contextlib
+import json
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from paceline import git
+from paceline.errors import PacelineError
+from paceline.service import Service
+
+PREFIX = "paceline/"
+NOTES = "paceline.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Worktree:
+    """A second work tree of a service's repository."""
+
+    root: Path
+    subdirectory: PurePosixPath
+    branch: str
+    """The branch that a finished update gets; the worktree itself is on none."""
+
+    @property
+    def directory(self) -> Path:
+        """The service in it."""
+        return self.root / self.subdirectory
+
+    def keep(self, notes: Mapping[str, Any]) -> None:
+        """Leave the worktree, and notes in it, for whoever finishes the update."""
+        self._notes.write_text(json.dumps(dict(notes)), encoding="utf-8")
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether somebody is to finish the update."""
+        return self._notes.exists()
+
+    def notes(self) -> dict[str, Any]:
+        """The notes that were left. Raises :class:`PacelineError` where none are, and so nobody can go on."""
+        if not self.is_kept:
+            raise PacelineError(_taken(self))
+        return json.loads(self._notes.read_text(encoding="utf-8"))
+
+    @property
+    def _notes(self) -> Path:
+        return Path(git.git(self.root, "rev-parse", "--absolute-git-dir")) / NOTES
+
+    def remove(self) -> None:
+        """Remove the worktree with all that is in it; commits stay where a branch has them."""
+        # Twice, because it is locked.
+        git.start(self.root, "worktree", "remove", "--force", "--force", self.root)
+
+
+@contextlib.contextmanager
+def new_worktree(service: Service, branch: str) -> Generator[Worktree]:
+    """A worktree at the service's HEAD; removed in the end, unless it is to be kept.
+
+    Raises :class:`PacelineError` when one for the branch is there, which is how two updates at once meet.
+    """
+    worktree = Worktree(root=_place(service, branch), subdirectory=service.subdirectory, branch=branch)
+    if worktree.root.exists():
+        raise PacelineError(_taken(worktree))
+    # The lock's reason tells our worktrees from the user's.
+    add = ("worktree", "add", "--quiet", "--detach", "--lock", "--reason", branch, worktree.root, "HEAD")
+    try:
+        git.git(service.repository, *git.WITHOUT_HOOKS, *add)
+    except git.GitError as error:
+        if "already exists" in str(error):
+            raise PacelineError(_taken(worktree)) from error
+        raise PacelineError(f"The update cannot be made in {worktree.root} ({error}).") from error
+    try:
+        yield worktree
+    finally:
+        if not worktree.is_kept:
+            worktree.remove()
+
+
+def find_worktree(service: Service) -> Worktree:
+    """The worktree that an update of the service has left; the service may be the one in it.
+
+    Raises :class:`PacelineError` unless there is exactly one.
+    """
+    found = _worktrees(service)
+    own = [worktree for worktree in found if worktree.root == service.repository]
+    if len(own or found) > 1:
+        places = ", ".join(str(worktree.directory) for worktree in found)
+        raise PacelineError(f"{len(found)} updates of {service.name} are waiting, in {places}; name one of these.")
+    if not found:
+        raise PacelineError(f"No update of {service.name} is waiting to be finished.")
+    return (own or found)[0]
+
+
+def branch_name(service: Service, subject: str) -> str:
+    """The branch of an update, the same each time; services in one repository have branches of their own."""
+    return _prefix(service) + subject
+
+
+def find_branch(service: Service, branch: str) -> str | None:
+    """The commit of a branch of the service's repository; None where there is no such branch."""
+    found = git.start(service.repository, "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}")
+    return found.stdout.strip() or None
+
+
+def _prefix(service: Service) -> str:
+    is_at_top = service.subdirectory == PurePosixPath()
+    return PREFIX if is_at_top else f"{PREFIX}{service.subdirectory}/"
+
+
+def _place(service: Service, branch: str) -> Path:
+    suffix = branch.removeprefix(PREFIX).replace("/", "-")
+    return service.repository.parent / f"{service.repository.name}.{suffix}"
+
+
+def _taken(worktree: Worktree) -> str:
+    place = worktree.directory
+    return (
+        f"An update has {worktree.root}: it is under way, or waits for `paceline update --continue {place}`, or was"
+        f" broken off; `paceline update --abort {place}` removes what it left."
+    )
+
+
+def _worktrees(service: Service) -> list[Worktree]:
+    """Those that updates of the service have made."""
+    listed = git.git(service.repository, "worktree", "list", "--porcelain")
+    found = []
+    for entry in listed.split("\n\n"):
+        fields = dict(line.partition(" ")[::2] for line in entry.splitlines())
+        branch = fields.get("locked", "")
+        subject = branch.removeprefix(_prefix(service))
+        if branch.startswith(_prefix(service)) and "/" not in subject and Path(fields["worktree"]).exists():
+            found.append(Worktree(root=Path(fields["worktree"]), subdirectory=service.subdirectory, branch=branch))
+    return found
