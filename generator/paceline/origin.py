@@ -35,6 +35,9 @@ NOTE_ON_UNRELEASED_PACKAGE = (
     " `copier update` will not work in this service; install a release if the service is to live."
 )
 
+# Beside what ends in .git; to anything else copier wants git+ in front, which Renovate does not read.
+TAKEN_FOR_REPOSITORIES = ("git@", "git+", "git://", "https://github.com/", "https://gitlab.com/")
+
 COMMIT_IN_VERSION = re.compile(r"\+g(?P<commit>[0-9a-f]{7,40})$")
 
 
@@ -131,7 +134,7 @@ def _recorded_repository(package: Distribution) -> dict[str, Any] | None:
 def _as_git_url(url: str) -> str:
     """The URL with the mark by which copier takes it for a repository, and without a password."""
     url = re.sub(r"://[^/@]*:[^/@]*@", "://", url)
-    return url if url.startswith(("git@", "git+")) or url.endswith(".git") else f"git+{url}"
+    return url if url.startswith(TAKEN_FOR_REPOSITORIES) or url.endswith(".git") else f"git+{url}"
 
 
 def _source_in_checkout(directory: Path) -> Source:
