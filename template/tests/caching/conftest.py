@@ -58,5 +58,5 @@ async def waiting_for_tasks() -> AsyncGenerator[None]:
     before = asyncio.all_tasks()
     yield
     begun = asyncio.all_tasks() - before - {asyncio.current_task()}
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await asyncio.gather(*begun, return_exceptions=True)

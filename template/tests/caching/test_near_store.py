@@ -22,7 +22,7 @@ from tests.conftest import client_of, empty_cache, wait_until
 from tests.relay import Relay
 
 SECONDS = 30.0
-TIMEOUT = 0.2
+TIMEOUT = 1.0
 
 
 class _WatchedStore(RedisStore):
@@ -67,13 +67,13 @@ class _Process:
 
     async def loses_the_shared_store(self) -> None:
         """Until it is noticed that nothing answers."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(0.5 * SECONDS):
             while await self._is_answered():
                 await asyncio.sleep(0.01)
 
     async def finds_the_shared_store(self) -> None:
         """Until it answers again."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not await self._is_answered():
                 await asyncio.sleep(0.05)
 
@@ -251,11 +251,12 @@ async def test_a_subscription_outlives_the_short_timeout_of_the_store(processes:
 async def test_a_silent_subscription_is_asked_for_a_sign_of_life_and_goes_on(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.caching.redis._LISTEN_SECONDS", 0.05)
+    # Not so short that a busy machine alone makes it silent.
+    monkeypatch.setattr("app.caching.redis._LISTEN_SECONDS", 0.5)
     async with _processes(settings.redis_url) as (one, other), Redis.from_url(settings.redis_url) as redis:
         before = (await redis.info("commandstats")).get("cmdstat_ping", {"calls": 0})["calls"]
-        async with asyncio.timeout(10):
-            while (await redis.info("commandstats")).get("cmdstat_ping", {"calls": 0})["calls"] < before + 6:
+        async with asyncio.timeout(60):
+            while (await redis.info("commandstats")).get("cmdstat_ping", {"calls": 0})["calls"] < before + 4:
                 await asyncio.sleep(0.01)
         await other.store.invalidate(["things"])
         await wait_until(lambda: ("things",) in one.shared.heard)

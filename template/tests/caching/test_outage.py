@@ -17,7 +17,7 @@ from tests.conftest import client_of, empty_cache, running
 from tests.ports import free_port
 from tests.relay import Relay
 
-TIMEOUT = 0.2
+TIMEOUT = 1.0
 
 
 class _FirstConnectionHangs(Relay):
@@ -82,7 +82,7 @@ async def _ask_at_the_same_time(client: httpx2.AsyncClient, source: Source) -> l
 
 
 async def _until_kept(client: httpx2.AsyncClient, source: Source) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             calls = source.calls
             await client.get("/public")
@@ -116,7 +116,7 @@ async def test_when_the_store_hangs_responses_are_computed_until_it_goes_on(
 ) -> None:
     await client.get("/public")
     relay.freeze()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         responses = await _ask_at_the_same_time(client, source)
     assert {response.status_code for response in responses} == {200}
     assert source.calls == 2
@@ -132,7 +132,7 @@ async def test_when_the_store_hangs_while_a_response_is_computed_it_is_still_sen
     await source.started.wait()
     relay.freeze()
     source.may_finish.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert (await request).status_code == 200
 
 
@@ -208,7 +208,7 @@ async def test_a_server_that_comes_back_empty_is_used_again(store: SharedStore, 
     with pytest.raises(StoreUnavailableError):
         await store.load("key", ["things"])
     with shared_server(port=port):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 try:
                     after = (await store.load("key", ["things"])).versions

@@ -86,7 +86,7 @@ async def test_what_is_stale_for_two_processes_is_computed_by_one(
     assert {(await client.get("/stale")).text for client in clients} == {old.text}
     await wait_until(lambda: any(store.refusals for store in stores))
     source.may_finish.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         for client in clients:
             while (await client.get("/stale")).text == old.text:
                 await asyncio.sleep(0.01)
@@ -112,7 +112,7 @@ async def test_when_the_process_that_computes_is_killed_another_computes_and_kee
     service: Service, source: Source, stores: list[_WatchedStore], settings: Settings
 ) -> None:
     killed = _KilledStore(address_on(port_of(settings)), max_connections=5, timeout=2)
-    dying, client, another = _clients(service, [killed, *stores], lock_timeout=0.2)
+    dying, client, another = _clients(service, [killed, *stores], lock_timeout=1)
     source.may_finish.clear()
     request = asyncio.create_task(dying.get("/public"))
     await source.started.wait()
