@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from app import timeouts
 from app.timeouts import SharedTimeout
 
 
@@ -13,11 +14,16 @@ async def _run(bound: SharedTimeout, event: asyncio.Event) -> str:
     return "in time"
 
 
-async def test_what_takes_too_long_is_ended_and_what_began_later_goes_on() -> None:
-    timeout, never, soon = SharedTimeout(1), asyncio.Event(), asyncio.Event()
+async def test_what_takes_too_long_is_ended_and_what_began_later_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(timeouts, "monotonic", lambda: now)
+    timeout, never, soon = SharedTimeout(0.1), asyncio.Event(), asyncio.Event()
     slow = [asyncio.create_task(_run(timeout, never)) for _ in range(3)]
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0)
+    now = 0.06
     quick = asyncio.create_task(_run(timeout, soon))
+    await asyncio.sleep(0)
+    now = 0.11
     await asyncio.wait(slow)
     for task in slow:
         assert isinstance(task.exception(), TimeoutError)
