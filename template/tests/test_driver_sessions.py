@@ -120,12 +120,12 @@ async def test_never_more_connections_are_open_than_planned(settings: Settings) 
 async def _ends(database: Database, pid: int) -> None:
     """Let the server end a connection, and wait until it has."""
     async with database.read() as connection:
-        await connection.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+        await connection.execute(text("SELECT pg_terminate_backend(:pid, 60000)"), {"pid": pid})
 
 
 async def _until_active(database: Database, pid: int) -> None:
     query = text("SELECT count(*) FROM pg_stat_activity WHERE pid = :pid AND wait_event = 'PgSleep'")
-    async with asyncio.timeout(10), database.read() as connection:
+    async with asyncio.timeout(60), database.read() as connection:
         while not await connection.scalar(query, {"pid": pid}):
             pass
 

@@ -47,6 +47,6 @@ def _measure(settings: Settings, *arguments: str) -> subprocess.CompletedProcess
         env={**os.environ, **variables},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )

@@ -26,7 +26,7 @@ async def worker(settings: Settings, tmp_path: Path) -> AsyncGenerator[None]:
 
 
 async def _becomes(number: int, database: Database) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             summaries = await largest_categories(database, limit=100)
             if sum(entry.items for entry in summaries) == number:
