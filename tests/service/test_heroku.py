@@ -163,8 +163,9 @@ def _environment(service: Path, urls: dict[str, str]) -> dict[str, str]:
     values = {name: entry.get("value", "0" * 64) for name, entry in manifest["env"].items()}
     attached = {f"{addon['as']}_URL": urls[addon["as"]] for addon in manifest["addons"]}
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    # A worker with a task takes all the time that it has to stop.
-    others = {"PATH": path, "WEB_CONCURRENCY": WEB_CONCURRENCY, "GRACE_PERIOD": "10"}
+    # A worker with a task takes all the time that it has to stop. By it the bound of a statement is long enough for
+    # what waits for a table until every process has heard of its end.
+    others = {"PATH": path, "WEB_CONCURRENCY": WEB_CONCURRENCY, "GRACE_PERIOD": "30"}
     return {**own_environment(), **values, **attached, **others}
 
 
