@@ -69,5 +69,7 @@ def _check(service: Path) -> None:
 
 def _run(*command: str, cwd: Path) -> str:
     done = subprocess.run(command, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{command[:3]}: {done.stdout[-6_000:]}{done.stderr[-6_000:]}"
+    # With --json what the checks say is on the standard error, and the other is the list of all files.
+    said = done.stderr if "--json" in command else done.stdout + done.stderr
+    assert done.returncode == 0, f"{command[:3]}: {said[-3_000:]}"
     return done.stdout
