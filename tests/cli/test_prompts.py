@@ -34,7 +34,7 @@ def terminal(checkout: Path, work: Path) -> Iterator[Callable[..., "pexpect.spaw
             cwd=str(work),
             env=environment,
             encoding="utf-8",
-            timeout=30,
+            timeout=120,
             dimensions=(60, 250),
         )
         started.append(child)

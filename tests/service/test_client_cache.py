@@ -61,7 +61,7 @@ def connect(running: Running, tmp_path: Path) -> Generator[Connect]:
             storage = SqliteStorage(database_path=tmp_path / f"client-{next(numbers)}.db")
             stack.callback(storage.close)
             transport = CacheTransport(httpx2.HTTPTransport(), storage=storage, rfc=options)
-            return stack.enter_context(httpx2.Client(transport=transport, base_url=running.url))
+            return stack.enter_context(httpx2.Client(transport=transport, base_url=running.url, timeout=60))
 
         yield client
 
@@ -137,7 +137,7 @@ def _status(response: httpx2.Response) -> CacheStatus:
 
 
 def _wait_until_live(url: str) -> None:
-    until = monotonic() + 30
+    until = monotonic() + 60
     while True:
         try:
             httpx2.get(f"{url}/health/live").raise_for_status()

@@ -136,7 +136,7 @@ def _answer(url: str) -> Any:  # noqa: ANN401 - whatever the JSON holds
     deadline = time.monotonic() + SECONDS
     while True:
         try:
-            with urlopen(url, timeout=5) as response:
+            with urlopen(url, timeout=SECONDS) as response:
                 return json.load(response)
         except URLError:
             assert time.monotonic() < deadline, url

@@ -137,7 +137,7 @@ def test_a_service_that_is_down_is_answered_for_at_once(place: str, services: Pa
     with SITES[place](services.parent / "template", tmp_path, is_up=False) as site:
         _wait_until_it_answers(f"{site.url}/items", 502)
         # Much less than the seconds that nginx may wait for a connection.
-        assert httpx2.get(f"{site.url}/items", timeout=1).status_code == 502
+        assert httpx2.get(f"{site.url}/items", timeout=2).status_code == 502
 
 
 def _wait_until_it_answers(url: str, status: int) -> None:

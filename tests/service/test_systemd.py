@@ -68,14 +68,15 @@ def test_a_worker_of_the_unit_does_a_task(services: Path, tmp_path: Path) -> Non
         while (said := httpx2.get(f"{host.url}/reports/{report['id']}").json())["status"] != "done":
             assert monotonic() < until, f"{said}{host.log()}"
             sleep(0.1)
-        ping = ["-m", "celery", "--app", "app.tasks.worker", "inspect", "ping", "--timeout", "5", "--json"]
+        name = f"worker-1@{socket.gethostname()}"
+        inspect = ["-m", "celery", "--app", "app.tasks.worker", "inspect"]
         answered = subprocess.check_output(
-            [sys.executable, *ping],
+            [sys.executable, *inspect, "ping", "--destination", name, "--timeout", "60", "--json"],
             cwd=host.root / "repository",
             env=own_environment() | {"CELERY_BROKER_URL": f"redis://127.0.0.1:{valkey.port}/1"},
             text=True,
         )
-        assert f'"worker-1@{socket.gethostname()}"' in answered
+        assert f'"{name}"' in answered
 
         (host.root / "repository/app/tasks/__main__.py").write_text("raise SystemExit('The worker is wrong.')\n")
         before = _current(host)
