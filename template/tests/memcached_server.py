@@ -14,7 +14,7 @@ from tests.local_server import run_until_ended, unprivileged_user
 from tests.ports import free_port
 
 _PORT = 11211
-_START_SECONDS = 30
+_START_SECONDS = 60
 
 
 @contextmanager

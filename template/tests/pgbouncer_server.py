@@ -21,7 +21,7 @@ from tests.ports import free_port
 
 (CONFIGURATION,) = (Path(__file__).parent.parent / "deploy").rglob("pgbouncer.ini")
 
-_START_SECONDS = 30
+_START_SECONDS = 60
 # Where a PostgreSQL trusts everyone, PgBouncer still asks its clients.
 _PASSWORD = "for-tests"
 

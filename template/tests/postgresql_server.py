@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from tests.local_server import run_until_ended, unprivileged_user, wait_until_it_says
 from tests.ports import free_port
 
-_START_SECONDS = 30
+_START_SECONDS = 60
 _PORT = 5432
 
 
