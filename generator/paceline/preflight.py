@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paceline.errors import PacelineError
+from paceline.errors import InvalidAnswerError, PacelineError
 from paceline.planning import plan_for
 from paceline.questions import read_questions
 
@@ -32,10 +32,10 @@ def plan_before(version: Version, stored: Mapping[str, Any]) -> dict[str, str]:
     """
     from paceline.rendering import reconsidered_answers
 
+    remedy = "it was written by hand: put back what git has, and use --set afterwards"
+    _check_can_be_answers(version, stored, remedy=remedy)
     answers = reconsidered_answers(version.template, stored, {})
-    _check_is_kept(
-        version, answers, stored, remedy="it was written by hand: put back what git has, and use --set afterwards"
-    )
+    _check_is_kept(version, answers, stored, remedy=remedy)
     return plan_in_words(answers.answers)
 
 
@@ -48,9 +48,11 @@ def plan_after(
     """
     from paceline.rendering import reconsidered_answers
 
-    answers = reconsidered_answers(version.template, stored, given, suggested=suggested)
+    remedy = "give another with --set NAME=VALUE"
     kept = {name: answer for name, answer in stored.items() if name not in given}
-    _check_is_kept(version, answers, kept, remedy="give another with --set NAME=VALUE")
+    _check_can_be_answers(version, kept, remedy=remedy)
+    answers = reconsidered_answers(version.template, stored, given, suggested=suggested)
+    _check_is_kept(version, answers, kept, remedy=remedy)
     return plan_in_words(answers.answers)
 
 
@@ -62,13 +64,26 @@ def plan_in_words(answers: Mapping[str, Any]) -> dict[str, str]:
         return {}
 
 
+def _check_can_be_answers(version: Version, stored: Mapping[str, Any], *, remedy: str) -> None:
+    """Raise for the first stored answer of another type than its question's, for which copier has no sentence."""
+    for question in read_questions(version.template):
+        try:
+            if question.name in stored and not question.is_computed:
+                question.check_type(stored[question.name])
+        except InvalidAnswerError as error:
+            reason = str(error).removesuffix(".")
+            raise PacelineError(
+                f"{version.name} of the template refuses a stored answer ({reason}); {remedy}."
+            ) from error
+
+
 def _check_is_kept(version: Version, answers: "Rendering", stored: Mapping[str, Any], *, remedy: str) -> None:
     """Raise for the first stored answer that is still asked for, and that copier would replace."""
     for question in read_questions(version.template):
         name = question.name
         if name not in stored or name not in answers.stored_answers:
             continue
-        if answers.stored_answers[name] != stored[name]:
+        if not question.means_the_same(answers.stored_answers[name], stored[name]):
             reason = _reason(version, {**answers.stored_answers, name: stored[name]})
             raise PacelineError(
                 f"{version.name} of the template refuses the stored answer {name}: {stored[name]} ({reason}); {remedy}."

@@ -52,6 +52,10 @@ class Question:
             raise InvalidAnswerError(self.name, f"{self.name} is computed from other answers; it cannot be set.")
         if self.choices and str(answer) not in self.choices:
             raise InvalidAnswerError(self.name, self._refusal_of_choice(answer))
+        self.check_type(answer)
+
+    def check_type(self, answer: object) -> None:
+        """Raise :class:`InvalidAnswerError` when the answer is of another type."""
         if not _is_of_type(answer, self.type):
             raise InvalidAnswerError(self.name, f"{self.name} must be {WORDS_FOR_TYPES[self.type]}, not {answer!r}.")
 

@@ -65,14 +65,20 @@ def reconsidered_answers(
     """What an update would make of a service's stored answers when some are given anew. Renders nothing.
 
     Copier drops stored answers that a rule refuses and takes the defaults instead; so does this. ``suggested``
-    answers go before the template's defaults. Raises
-    :class:`PacelineError` when a given answer is refused.
+    answers go before the template's defaults. Raises :class:`PacelineError` when a given answer is refused, and when
+    no default fits in place of a stored one.
     """
     import yaml
 
+    suggested = dict(suggested or {})
     with tempfile.TemporaryDirectory(prefix="paceline-answers-") as directory:
         (Path(directory) / ANSWERS_FILE).write_text(yaml.safe_dump(dict(stored)), encoding="utf-8")
-        return _copy(template, Path(directory), given, user_defaults=dict(suggested or {}), **ONLY_ANSWERS)
+        try:
+            return _run_copier(template, Path(directory), given, user_defaults=suggested, **ONLY_ANSWERS)
+        except (InvalidAnswerError, UnansweredQuestionError):
+            # Copier names the first question that is left without an answer, and seldom the one at fault.
+            complete_answers(template, {**suggested, **stored, **given})
+            raise
 
 
 def render(
@@ -211,7 +217,10 @@ def _raise_shortage(template: Path, given: Mapping[str, Any]) -> None:
 
 def _raise_refusal_of_plan(template: Path, given: Mapping[str, Any], refusal: str) -> None:
     """Say whose plan it is that the database does not offer, or the whole sum and which plan would suffice."""
-    plan = find_plan(str(given["database_plan"]))
+    try:
+        plan = find_plan(str(given["database_plan"]))
+    except KeyError:
+        return
     if NOT_OFFERED in refusal:
         raise InvalidAnswerError(
             "database_plan",
