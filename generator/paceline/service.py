@@ -8,6 +8,7 @@ from typing import Any
 from paceline import git
 from paceline.answers import ANSWERS_FILE, check_is_service, read_address, read_answers
 from paceline.errors import PacelineError
+from paceline.snapshot import MissingVersionError, Snapshot
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +63,20 @@ def read_service(directory: Path) -> Service:
         version=address["_commit"],
         answers=read_answers(file),
     )
+
+
+def recorded_commit(service: Service, snapshot: Snapshot) -> str:
+    """The template's commit that the service was last rendered with.
+
+    Raises :class:`PacelineError` when the template's repository does not have it.
+    """
+    try:
+        return snapshot.resolve(service.version)
+    except MissingVersionError as error:
+        raise PacelineError(
+            f"{error} {service.name} was made from it; push that tag or commit there, or name the address of a"
+            " repository that has it with --template."
+        ) from error
 
 
 def check_is_committed(service: Service) -> None:

@@ -16,7 +16,7 @@ from paceline.errors import PacelineError
 from paceline.origin import wanted_version
 from paceline.preflight import Version, plan_after, plan_before
 from paceline.questions import check_answers, read_questions
-from paceline.service import Service, check_is_committed, read_service
+from paceline.service import Service, check_is_committed, read_service, recorded_commit
 from paceline.snapshot import MissingVersionError, Snapshot
 from paceline.stopping import stopping
 from paceline.update_report import (
@@ -139,13 +139,7 @@ def abandon(directory: Path) -> Path:
 
 
 def _prepare(service: Service, snapshot: Snapshot, request: Request) -> _Update:
-    try:
-        before = snapshot.resolve(service.version)
-    except MissingVersionError as error:
-        raise PacelineError(
-            f"{error} {service.name} was made from it; push that tag or commit there, or name the address of a"
-            " repository that has it with --template."
-        ) from error
+    before = recorded_commit(service, snapshot)
     is_retuned_only = request.ref is None and request.given
     after = before if is_retuned_only else _resolve(snapshot, request.ref)
     version_after = snapshot.describe(after)
