@@ -1,11 +1,13 @@
 """How plans, files and checks look on a terminal."""
 
+import io
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import PurePosixPath
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
@@ -13,6 +15,8 @@ from rich.tree import Tree
 from paceline.capacity import Plan
 from paceline.database_plans import DatabasePlan
 from paceline.verification import Check, Outcome
+
+WIDEST_LINE = 10_000
 
 
 def show_plan(console: Console, plan: Plan, *, title: str) -> None:
@@ -23,7 +27,7 @@ def show_plan(console: Console, plan: Plan, *, title: str) -> None:
     table.add_column(style="dim")
     for row in plan.rows():
         table.add_row(row.name, row.value, row.reason)
-    _print_table(console, table)
+    print_table(console, table)
 
 
 def show_database_plans(console: Console, plans: Sequence[DatabasePlan]) -> None:
@@ -40,16 +44,20 @@ def show_database_plans(console: Console, plans: Sequence[DatabasePlan]) -> None
         for plan in rows:
             kept = f"{plan.provider_reserved} of them reserved" if plan.provider_reserved else ""
             table.add_row(plan.name, f"{plan.connections} connections", kept)
-        _print_table(console, table)
+        print_table(console, table)
         console.print()
 
 
-def _print_table(console: Console, table: Table) -> None:
+def print_table(console: Console, table: Table) -> None:
+    """A table; where nobody reads along, columns that are not wrapped are not cut to a terminal's width either."""
     if console.is_terminal:
         console.print(table)
         return
-    with console.capture() as captured:
-        console.print(table)
+    is_wrapped = not all(column.no_wrap for column in table.columns)
+    needed = Measurement.get(console, console.options.update(max_width=WIDEST_LINE), table).maximum
+    page = Console(file=io.StringIO(), width=console.width if is_wrapped else needed, highlight=False)
+    with page.capture() as captured:
+        page.print(table)
     # Cells are filled up with blanks, which somebody who compares or mails the lines would see.
     console.out("\n".join(line.rstrip() for line in captured.get().splitlines()), highlight=False)
 
