@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from paceline import maintenance, template, verification
+from paceline import maintenance, status_command, template, verification
 from paceline.answers import gather, stored_answers
 from paceline.destination import resolve_destination
 from paceline.errors import DeclinedError, PacelineError, StoppedError, UsageError
@@ -225,6 +225,7 @@ for _name, _command in COMMANDS_WITH_FLAGS.items():
 app.command()(plans)
 app.command()(verify)
 app.command()(maintenance.update)
+app.command()(status_command.status)
 
 
 def _rehearse(order: Order, named: Path, console: "Console") -> Draft:

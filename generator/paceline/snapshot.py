@@ -63,6 +63,15 @@ class Snapshot:
                 versions[tag] = Version(tag)
         return sorted((tag for tag in versions if not versions[tag].is_prerelease), key=lambda tag: versions[tag])
 
+    def versions_between(self, before: str, after: str) -> list[str]:
+        """The versions that one commit contains and another does not, the oldest first."""
+        merged = [set(git.git(self.repository, "tag", "--merged", commit).splitlines()) for commit in (before, after)]
+        return [tag for tag in self.versions() if tag in merged[1] - merged[0]]
+
+    def count_commits(self, before: str, after: str) -> int:
+        """How many commits one contains and another does not."""
+        return int(git.git(self.repository, "rev-list", "--count", f"{before}..{after}"))
+
     def contains(self, commit: str, *, ancestor: str) -> bool:
         """Whether a commit comes after another, or is it."""
         return git.succeeds(self.repository, "merge-base", "--is-ancestor", ancestor, commit)

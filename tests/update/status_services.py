@@ -1,0 +1,107 @@
+"""A template with the real questions and few files, in four versions, and services made from it.
+
+v1.1.0 changes ``app/main.py``. v1.2.0 knows that the database plan ``aiven-postgresql-free`` accepts fewer connections.
+After it comes a commit without a tag.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import copier
+import yaml
+
+from cli.conftest import ANSWERS_TEMPLATE, REPOSITORY, copy_checkout
+
+PLAN = "aiven-postgresql-free"
+FILES = {
+    "README.md.jinja": "# {{ project_name }}\n\n{{ database }} for {{ workers }} workers\n",
+    "machine.yaml.jinja": "cores: {{ cpu_cores }}\n",
+    "compose.yaml.jinja": "replicas: {{ replicas }}\n",
+    # The template has these for some answers only.
+    "app/postgresql.py": '"""PostgreSQL."""\n',
+    "app/sqlite.py": '"""SQLite."""\n',
+    "app/main.py": '"""The first service."""\n',
+    "start.sh": "#!/bin/sh\n",
+}
+
+
+def git(directory: Path, *arguments: str | Path) -> str:
+    """What git prints."""
+    command = ["git", *map(str, arguments)]
+    return subprocess.run(command, cwd=directory, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def isolated_settings(home: Path) -> dict[str, str]:
+    """Environment variables that give git and copier a user with an identity and no habits."""
+    (home / "gitconfig").write_text("[user]\n\tname = Ada\n\temail = ada@example.com\n[init]\n\tdefaultBranch = main\n")
+    (home / "settings.yml").write_text("{}\n")
+    return {
+        "GIT_CONFIG_GLOBAL": str(home / "gitconfig"),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "COPIER_CACHE_DIR": str(home / "copier"),
+        "COPIER_SETTINGS_PATH": str(home / "settings.yml"),
+    }
+
+
+def make_template(directory: Path) -> Path:
+    """The bare repository with the versions."""
+    source = copy_checkout(directory / "source", with_template=False)
+    template = source / "template"
+    shutil.copy(REPOSITORY / "template" / ANSWERS_TEMPLATE, template)
+    for name, text in FILES.items():
+        (template / name).parent.mkdir(exist_ok=True)
+        (template / name).write_text(text)
+    (template / "start.sh").chmod(0o755)
+    git(source, "init", "--quiet")
+    _release(source, "v1.0.0")
+    (template / "app" / "main.py").write_text('"""The second service."""\n')
+    _release(source, "v1.1.0")
+    plans = source / "generator" / "paceline" / "database_plans.yml"
+    text = plans.read_text()
+    plans.write_text(re.sub(rf"({PLAN}: \{{connections: )\d+", r"\g<1>6", text))
+    assert plans.read_text() != text
+    _release(source, "v1.2.0")
+    commit_all(source)
+    git(directory, "clone", "--quiet", "--bare", source, "template.git")
+    return directory / "template.git"
+
+
+def make_service(template: Path, directory: Path, version: str, answers: Mapping[str, Any]) -> Path:
+    """A service in a repository of its own."""
+    copier.run_copy(f"git+file://{template}", directory, data=dict(answers), vcs_ref=version, defaults=True, quiet=True)
+    git(directory, "init", "--quiet")
+    commit_all(directory)
+    return directory
+
+
+def commit_all(directory: Path) -> None:
+    """Commit what a repository holds, if only a moment."""
+    git(directory, "add", "--all")
+    git(directory, "commit", "--quiet", "--allow-empty", "--message", "State")
+
+
+def write_answers(service: Path, answers: Mapping[str, Any]) -> None:
+    """Write answers by hand; None removes one."""
+    file = service / ".copier-answers.yml"
+    content = yaml.safe_load(file.read_text()) | answers
+    file.write_text(yaml.safe_dump({name: answer for name, answer in content.items() if answer is not None}))
+
+
+def everything_in(directory: Path) -> dict[str, tuple[int, int, bytes]]:
+    """Each file below a directory, git's own included, with its mode, the time of its last change and its bytes."""
+    found = {}
+    for parent, _, names in os.walk(directory):
+        for path in (Path(parent) / name for name in names):
+            facts = path.lstat()
+            found[str(path)] = (facts.st_mode, facts.st_mtime_ns, b"" if path.is_symlink() else path.read_bytes())
+    return found
+
+
+def _release(source: Path, version: str) -> None:
+    commit_all(source)
+    git(source, "tag", version)
