@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paceline import repository
+from paceline.answers import ANSWERS_FILE, read_address
 from paceline.destination import Staging, check_destination, rehearsal, staging
+from paceline.errors import PacelineError
 from paceline.origin import Source
 from paceline.planning import plan_for
 
@@ -85,7 +87,19 @@ def _draft(order: Order, stage: Staging) -> Draft:
         rendered = rendering.render_asking(template, stage.directory, order.given, address=address, suggested=suggested)
     else:
         rendered = rendering.render(template, stage.directory, order.given, address=address)
+    _check_address(stage.directory, address)
     return Draft(rendering=rendered, plan=plan_for(rendered.answers))
+
+
+def _check_address(service: Path, address: Mapping[str, str]) -> None:
+    """Raise where a template has not stored its address as it was told: such a service could never be updated."""
+    stored = read_address(service / ANSWERS_FILE)
+    if not address.items() <= stored.items():
+        url, version = address["_src_path"], address["_commit"]
+        raise PacelineError(
+            f"{version} of the template at {url} cannot be rendered by this command, because its services would not"
+            f" know it; use `copier copy --vcs-ref {version} {url}`, or name a newer version with --ref."
+        )
 
 
 def _begin_history(order: Order, stage: Staging, draft: Draft) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cli.conftest import PUBLISHED_AT
+from cli.conftest import ANSWERS_TEMPLATE, PUBLISHED_AT
 from cli.observations import Command, git, names_in
 from paceline.origin import published_url
 
@@ -89,6 +89,20 @@ def test_a_repository_named_by_the_environment_is_rendered_at_the_commands_own_v
     result = paceline_command("new", "demo", "--defaults")
     assert result.exit_code == 0, result.output
     assert _address(work / "demo") == {"_src_path": repository, "_commit": "v1.0.0"}
+
+
+def test_a_version_whose_services_would_not_know_their_template_is_refused(
+    paceline_command: Command, checkout: Path, tmp_path: Path, work: Path
+) -> None:
+    (checkout / "template" / ANSWERS_TEMPLATE).write_text("{{ _copier_answers | to_nice_yaml -}}\n")
+    git(checkout, "commit", "--quiet", "--all", "--message", "As it was once")
+    git(checkout, "tag", "v0.1.0")
+    git(tmp_path, "clone", "--quiet", "--bare", str(checkout), "old.git")
+    url = (tmp_path / "old.git").as_uri()
+    result = paceline_command("new", "demo", "--defaults", "--template", url, "--ref", "v0.1.0")
+    assert result.exit_code == 1
+    assert f"use `copier copy --vcs-ref v0.1.0 {url}`" in result.stderr
+    assert names_in(work) == []
 
 
 def test_a_version_that_the_repository_lacks_is_refused_with_the_newest(
