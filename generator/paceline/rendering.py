@@ -138,14 +138,18 @@ def _reading(snapshot: Snapshot) -> Generator[None]:
     from plumbum import local
 
     before = int(os.environ.get("GIT_CONFIG_COUNT", "0"))
-    settings = {"COPIER_CACHE_DIR": str(snapshot.root / "copier")}
+    settings = {}
     names = (snapshot.url, git_url(snapshot.url))
     for number, name in enumerate(names, start=before):
         settings[f"GIT_CONFIG_KEY_{number}"] = f"url.{snapshot.repository}.insteadOf"
         settings[f"GIT_CONFIG_VALUE_{number}"] = name
     settings["GIT_CONFIG_COUNT"] = str(before + len(names))
-    with local.env(**settings), _environment(settings):
-        yield
+    # A clone of one's own: in one that is shared, git stumbles over the work trees that other processes remove.
+    with tempfile.TemporaryDirectory(dir=snapshot.root, prefix="copier-", ignore_cleanup_errors=True) as cache:
+        settings["COPIER_CACHE_DIR"] = cache
+        # plumbum, which calls git for copier, keeps the variables that were set when it was imported.
+        with _environment(settings), local.env(**os.environ):
+            yield
 
 
 @contextlib.contextmanager
