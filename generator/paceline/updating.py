@@ -170,6 +170,7 @@ def _is_done(change: _Update) -> bool:
     request, stored = change.request, change.service.answers
     questions = {question.name: question for question in read_questions(change.snapshot.export(change.commit_after))}
     check_answers(questions.values(), request.given, source="given with --set")
+    check_answers(questions.values(), request.suggested, source="in the file of answers to new questions")
     is_as_given = all(
         name in stored and questions[name].means_the_same(stored[name], answer)
         for name, answer in request.given.items()
