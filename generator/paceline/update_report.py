@@ -34,6 +34,10 @@ class Report:
     result: Result
     branch: str | None = None
     """The branch that has the update, or will have it."""
+    pushed_to: str | None = None
+    """The remote that has the branch, if that was asked for."""
+    base: str | None = None
+    """Of a pushed branch: the one that it is to be merged into."""
     worktree: Path | None = None
     """Where conflicts are to be resolved."""
     changed_files: Mapping[str, str] = field(default_factory=dict)

@@ -16,6 +16,7 @@ from paceline.errors import PacelineError
 from paceline.origin import wanted_version
 from paceline.preflight import Version, plan_after, plan_before
 from paceline.questions import check_answers, read_questions
+from paceline.remote import current_branch, find_remote, find_remote_branch, push_branch
 from paceline.service import Service, check_is_committed, read_service, recorded_commit
 from paceline.snapshot import MissingVersionError, Snapshot
 from paceline.stopping import stopping
@@ -57,6 +58,8 @@ class Request:
     """Where the template is now, when it has moved."""
     is_rehearsal: bool = False
     """Report what would be, and keep none of it."""
+    pushes: bool = False
+    """Have the branch on the service's remote too. One that is there already counts as made."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,14 +93,27 @@ def update(service: Service, snapshot: Snapshot, request: Request, *, checks: Ch
     """Update a service from a snapshot of its template. Its own work tree and branch stay as they are.
 
     The result is a branch with one commit; or, after conflicts, a worktree that waits for :func:`finish`; or, when
-    the checks fail and in a rehearsal, nothing. Raises :class:`PacelineError` when the update cannot be made.
+    the checks fail and in a rehearsal, nothing. Raises :class:`PacelineError` when the update cannot be made, and
+    when its branch, which is then there, cannot be pushed.
     """
+    remote = find_remote(service) if request.pushes and not request.is_rehearsal else None
+    report = _update(service, snapshot, request, remote, checks)
+    if remote is None or report.result not in (Result.UPDATED, Result.ON_BRANCH):
+        return report
+    with stopping(f"Stopped; the branch {report.branch} may not have been pushed."):
+        push_branch(service, remote, str(report.branch))
+    return replace(report, pushed_to=remote, base=current_branch(service))
+
+
+def _update(
+    service: Service, snapshot: Snapshot, request: Request, remote: str | None, checks: Checks | None
+) -> Report:
     with stopping(NOTHING_CHANGED) as begin_cleaning:
         change = _prepare(service, snapshot, request)
         if _is_done(change):
             return replace(change.report(Result.UP_TO_DATE), branch=None)
         check_is_committed(service)
-        if not request.is_rehearsal and find_branch(service, change.branch):
+        if not request.is_rehearsal and _is_made(change, remote):
             return change.report(Result.ON_BRANCH)
         before, after = _plans(change)
         report = change.report(Result.REHEARSED, plan_before=before, plan_after=after, upgrade_notes=_notes(change))
@@ -177,6 +193,11 @@ def _is_done(change: _Update) -> bool:
     )
     has_moved = request.url is not None and request.url != change.service.url
     return change.commit_before == change.commit_after and is_as_given and not has_moved
+
+
+def _is_made(change: _Update, remote: str | None) -> bool:
+    service, branch = change.service, change.branch
+    return bool(find_branch(service, branch) or (remote and find_remote_branch(service, remote, branch)))
 
 
 def _subject(change: _Update) -> str:
