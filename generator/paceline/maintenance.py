@@ -9,12 +9,14 @@ import typer
 from paceline import verification
 from paceline.answers import parse_pairs, read_answers
 from paceline.errors import UsageError
+from paceline.fleet_command import update_fleet
 from paceline.service import read_service
 from paceline.snapshot import take_snapshot
 from paceline.terminal import console_for, print_json, run_checks
 from paceline.update_report import Report, Result
 
 if TYPE_CHECKING:
+    from paceline.fleet import Fleet
     from paceline.updating import Checks, Request
 
 CONFLICTS_LEFT = 3
@@ -22,8 +24,14 @@ STATUSES = {Result.CONFLICTS: CONFLICTS_LEFT, Result.FAILED_CHECKS: 1}
 
 
 def update(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The service's directory.")] = Path(),
+    directories: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="DIR", help="The service's directory, else this one; several are updated at once."),
+    ] = None,
     *,
+    fleet: Annotated[
+        Path | None, typer.Option("--fleet", metavar="FILE", help="Update the services that a TOML file names.")
+    ] = None,
     ref: Annotated[
         str | None,
         typer.Option(
@@ -49,6 +57,11 @@ def update(
     ] = None,
     verify: Annotated[bool, typer.Option("--verify", help="Keep it only if the service's own checks pass.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the report and the diff; keep nothing.")] = False,
+    push: Annotated[bool, typer.Option("--push", help="Push the branch to the service's remote.")] = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", min=1, metavar="N", help="Of several services, so many at a time; else one per core."),
+    ] = None,
     goes_on: Annotated[bool, typer.Option("--continue", help="Finish an update whose conflicts are resolved.")] = False,
     aborts: Annotated[bool, typer.Option("--abort", help="Remove what an unfinished update has left.")] = False,
     as_json: Annotated[
@@ -58,7 +71,12 @@ def update(
     """Bring a version of the template, or other answers, into a service: on a branch, with one commit."""
     from paceline import updating
 
-    _check_options(goes_on=goes_on, aborts=aborts, others=[ref, answers, suggested, url, dry_run or None])
+    options = [ref, answers, suggested, url, dry_run or None, push or None, jobs]
+    _check_options(goes_on=goes_on, aborts=aborts, others=options)
+    services = _named(fleet, directories)
+    if (goes_on or aborts) and (fleet or len(services.members) > 1):
+        raise UsageError("--continue and --abort take one service; name its directory.")
+    directory = services.members[0].directory
     if aborts:
         typer.echo(f"Removed {updating.abandon(directory)}; {directory} is as it was.", err=as_json)
         return
@@ -69,16 +87,32 @@ def update(
     if goes_on:
         report = updating.finish(directory, checks=checks)
     else:
+        suggested = suggested or services.answers
         request = updating.Request(
             ref=ref,
             given=dict(parse_pairs(answers or ())),
             suggested=read_answers(suggested) if suggested else {},
-            url=url,
+            url=url or services.template,
             is_rehearsal=dry_run,
+            pushes=push,
         )
+        if fleet or len(services.members) > 1:
+            raise typer.Exit(update_fleet(services.members, request, jobs=jobs, verifies=verify, as_json=as_json))
         report = _update(directory, request, checks)
     _show(report, as_json=as_json)
     raise typer.Exit(_status(report))
+
+
+def _named(file: Path | None, directories: Sequence[Path] | None) -> "Fleet":
+    from paceline.fleet import Fleet, Member
+    from paceline.fleet_file import read_fleet
+
+    if file is None:
+        resolved = dict.fromkeys(directory.resolve() for directory in directories or [Path()])
+        return Fleet(members=[Member(directory=directory) for directory in resolved])
+    if directories:
+        raise UsageError(f"{file} names the services to update; pass no directories beside --fleet.")
+    return read_fleet(file)
 
 
 def _check_options(*, goes_on: bool, aborts: bool, others: Sequence[Any]) -> None:

@@ -111,15 +111,23 @@ def take_snapshot(url: str) -> Generator[Snapshot]:
     Raises :class:`PacelineError` when the repository cannot be fetched.
     """
     with tempfile.TemporaryDirectory(prefix="paceline-template-", ignore_cleanup_errors=True) as root:
-        snapshot = Snapshot(url, Path(root))
-        try:
-            git.git(snapshot.root, "clone", "--quiet", "--bare", "--", git_url(url), snapshot.repository)
-        except git.GitError as error:
-            raise PacelineError(
-                f"The template cannot be fetched from {url} ({error}); try again when it can be reached,"
-                " or name its new address with --template."
-            ) from error
-        yield snapshot
+        yield fetch_snapshot(url, Path(root))
+
+
+def fetch_snapshot(url: str, root: Path) -> Snapshot:
+    """Fetch a template's repository into an empty directory, which is the caller's to remove.
+
+    Raises :class:`PacelineError` when the repository cannot be fetched.
+    """
+    snapshot = Snapshot(url, root)
+    try:
+        git.git(snapshot.root, "clone", "--quiet", "--bare", "--", git_url(url), snapshot.repository)
+    except git.GitError as error:
+        raise PacelineError(
+            f"The template cannot be fetched from {url} ({error}); try again when it can be reached,"
+            " or name its new address with --template."
+        ) from error
+    return snapshot
 
 
 def git_url(source: str) -> str:

@@ -40,6 +40,22 @@ def stopping(sentence: str = "Stopped; nothing was written.") -> Generator[Calla
 
 
 @contextlib.contextmanager
+def passing_on(stop: Callable[[], object]) -> Generator[list[int]]:
+    """Call ``stop`` for the same signals, and let the block come to its end by itself.
+
+    The list has the numbers of those that came.
+    """
+    received: list[int] = []
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
+        stop()
+
+    with _handling(pass_on):
+        yield received
+
+
+@contextlib.contextmanager
 def _handling(handler: Callable[[int, FrameType | None], None]) -> Generator[None]:
     """Handle the signals that end a process, but for one that is ignored, as under nohup, or in another thread."""
     is_main = threading.current_thread() is threading.main_thread()
