@@ -22,7 +22,7 @@ def render_all(directory: Path, revision: str | None) -> dict[str, Path]:
     """One service for each cache backend, on PostgreSQL. Raises ``RuntimeError`` when one cannot be rendered."""
     template = directory / "template"
     if revision is None:
-        _copy_work_tree(template)
+        copy_work_tree(template)
     else:
         _export(revision, template)
     services = {}
@@ -32,7 +32,8 @@ def render_all(directory: Path, revision: str | None) -> dict[str, Path]:
     return services
 
 
-def _copy_work_tree(target: Path) -> None:
+def copy_work_tree(target: Path) -> None:
+    """All that renders, as it is in the work tree."""
     listed = _git("ls-files", "--cached", "--others", "--exclude-standard", *_PARTS).decode().splitlines()
     for name in listed:
         if not (ROOT / name).exists():
