@@ -87,17 +87,25 @@ class Snapshot:
 
     def export(self, commit: str) -> Path:
         """A plain directory with the files of a commit, to be read only."""
-        directory = self.root / "exports" / commit
+        return self._unpacked(commit, self.root / "exports" / commit)
+
+    def export_questions(self, commit: str) -> Path:
+        """As :func:`export`, but with no file to render: copier names each of them, even to ask questions alone."""
+        return self._unpacked(commit, self.root / "questions" / commit, ".", ":(exclude)template/*")
+
+    def _unpacked(self, commit: str, directory: Path, *paths: str) -> Path:
         if not directory.exists():
-            self._unpack(commit, directory)
+            self._unpack(commit, directory, *paths)
         return directory
 
-    def _unpack(self, commit: str, directory: Path) -> None:
+    def _unpack(self, commit: str, directory: Path, *paths: str) -> None:
         with tempfile.TemporaryDirectory(dir=self.root) as staging:
             archive, files = Path(staging) / "archive.tar", Path(staging) / "files"
-            git.git(self.repository, "archive", "--output", archive, commit)
+            git.git(self.repository, "archive", "--output", archive, commit, "--", *paths)
             with tarfile.open(archive) as content:
                 content.extractall(files, filter="data")
+            # Copier looks into it, whether or not there is anything.
+            (files / "template").mkdir(exist_ok=True)
             directory.parent.mkdir(exist_ok=True)
             # Another process may have been faster; its files are the same.
             with contextlib.suppress(OSError):

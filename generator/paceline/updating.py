@@ -184,7 +184,9 @@ def _resolve(snapshot: Snapshot, ref: str | None) -> str:
 
 def _is_done(change: _Update) -> bool:
     request, stored = change.request, change.service.answers
-    questions = {question.name: question for question in read_questions(change.snapshot.export(change.commit_after))}
+    questions = {
+        question.name: question for question in read_questions(change.snapshot.export_questions(change.commit_after))
+    }
     check_answers(questions.values(), request.given, source="given with --set")
     check_answers(questions.values(), request.suggested, source="in the file of answers to new questions")
     is_as_given = all(
@@ -221,8 +223,8 @@ def _notes(change: _Update) -> str:
 def _plans(change: _Update) -> tuple[dict[str, str], dict[str, str]]:
     """The plans before and after. Raises for an answer that either version refuses."""
     service, request, snapshot = change.service, change.request, change.snapshot
-    before = Version(template=snapshot.export(change.commit_before), name=service.version)
-    after = Version(template=snapshot.export(change.commit_after), name=change.version_after)
+    before = Version(template=snapshot.export_questions(change.commit_before), name=service.version)
+    after = Version(template=snapshot.export_questions(change.commit_after), name=change.version_after)
     return plan_before(before, service.answers), plan_after(
         after, service.answers, request.given, suggested=request.suggested
     )
