@@ -81,7 +81,8 @@ def read_address(file: Path) -> dict[str, str]:
 
     Raises :class:`UsageError` as :func:`read_answers` does.
     """
-    return {name: str(value) for name, value in _read_mapping(file).items() if name in ("_src_path", "_commit")}
+    content = _read_mapping(file)
+    return {name: str(content[name]) for name in ("_src_path", "_commit") if content.get(name)}
 
 
 def _read_mapping(file: Path) -> dict[str, Any]:

@@ -22,6 +22,8 @@ VARIABLES_OF_OUTER_REPOSITORY = (
 
 # A commit of ours runs none of the user's programs.
 WITHOUT_HOOKS = ("-c", f"core.hooksPath={os.devnull}", "-c", "core.fsmonitor=false")
+# A text is shown and compared as it is, whatever the user has set up for reading.
+PLAIN_DIFF = ("--no-color", "--no-ext-diff", "--no-textconv", "--src-prefix=a/", "--dst-prefix=b/")
 OWN_IDENTITY = ("-c", "user.name=Paceline", "-c", "user.email=paceline@localhost")
 
 
@@ -58,10 +60,25 @@ def succeeds(directory: Path, *arguments: str | Path) -> bool:
     return start(directory, *arguments).returncode == 0
 
 
+def undisturbed(directory: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """As :func:`start`, out of reach of the terminal's Ctrl-C: for what must not be left half done."""
+    return _run(directory, arguments, process_group=0)
+
+
 def start(
     directory: Path, *arguments: str | Path, environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run git to its end. Raises :class:`GitError` when it is not installed."""
+    return _run(directory, arguments, environment=environment)
+
+
+def _run(
+    directory: Path,
+    arguments: Sequence[str | Path],
+    *,
+    environment: Mapping[str, str] | None = None,
+    process_group: int | None = None,
+) -> subprocess.CompletedProcess[str]:
     program = shutil.which("git")
     if program is None:
         raise GitError("git is not installed; install it and try again.")
@@ -74,6 +91,7 @@ def start(
         text=True,
         errors="replace",
         check=False,
+        process_group=process_group,
     )
 
 

@@ -12,6 +12,7 @@ from paceline.errors import UsageError
 from paceline.fleet_command import update_fleet
 from paceline.service import read_service
 from paceline.snapshot import take_snapshot
+from paceline.stopping import stopping
 from paceline.terminal import console_for, print_json, run_checks
 from paceline.update_report import Report, Result
 
@@ -123,11 +124,15 @@ def _check_options(*, goes_on: bool, aborts: bool, others: Sequence[Any]) -> Non
 
 
 def _update(directory: Path, request: "Request", checks: "Checks | None") -> Report:
+    from paceline.updating import NOTHING_CHANGED
     from paceline.updating import update as update_service
 
     service = read_service(directory)
-    with take_snapshot(request.url or service.url) as snapshot:
-        return update_service(service, snapshot, request, checks=checks)
+    with stopping(NOTHING_CHANGED) as begin_cleaning, take_snapshot(request.url or service.url) as snapshot:
+        try:
+            return update_service(service, snapshot, request, checks=checks)
+        finally:
+            begin_cleaning()
 
 
 def _status(report: Report) -> int:

@@ -1,5 +1,6 @@
 """Answers in; complete answers and files out. The only module that calls copier."""
 
+import codecs
 import contextlib
 import io
 import os
@@ -29,6 +30,22 @@ ONLY_ANSWERS = {"defaults": True, "pretend": True, "exclude": ["*"]}
 
 UNANSWERED = re.compile(r'Question "(?P<question>\w+)" is required')
 REFUSED = re.compile(r"(?:Validation error for question|Invalid choice for) '(?P<question>\w+)': (?P<reason>.*)")
+
+# What a user may have set up for git, and copier's merge cannot bear: it would miss rejected changes, lose template's
+# files or change what it applies.
+SETTINGS_FOR_MERGE = {
+    "apply.ignoreWhitespace": "no",
+    "apply.whitespace": "nowarn",
+    "core.excludesFile": os.devnull,
+    "core.fsmonitor": "false",
+    "core.hooksPath": os.devnull,
+    "core.quotePath": "true",
+    "core.safecrlf": "false",
+    "status.showUntrackedFiles": "normal",
+}
+
+# UTF-8 in which other bytes have a place too.
+EVERY_BYTE = "utf_8_and_every_byte"
 
 NOT_OFFERED = " is not in ["
 
@@ -137,19 +154,43 @@ def _reading(snapshot: Snapshot) -> Generator[None]:
     """Let copier's git find the template in the snapshot, by whatever name of it the service uses."""
     from plumbum import local
 
+    names = [(f"url.{snapshot.repository}.insteadOf", name) for name in (snapshot.url, git_url(snapshot.url))]
     before = int(os.environ.get("GIT_CONFIG_COUNT", "0"))
     settings = {}
-    names = (snapshot.url, git_url(snapshot.url))
-    for number, name in enumerate(names, start=before):
-        settings[f"GIT_CONFIG_KEY_{number}"] = f"url.{snapshot.repository}.insteadOf"
-        settings[f"GIT_CONFIG_VALUE_{number}"] = name
-    settings["GIT_CONFIG_COUNT"] = str(before + len(names))
+    for number, (name, value) in enumerate([*SETTINGS_FOR_MERGE.items(), *names], start=before):
+        settings |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
+        settings["GIT_CONFIG_COUNT"] = str(number + 1)
     # A clone of one's own: in one that is shared, git stumbles over the work trees that other processes remove.
     with tempfile.TemporaryDirectory(dir=snapshot.root, prefix="copier-", ignore_cleanup_errors=True) as cache:
         settings["COPIER_CACHE_DIR"] = cache
         # plumbum, which calls git for copier, keeps the variables that were set when it was imported.
-        with _environment(settings), local.env(**os.environ):
+        with _environment(settings), local.env(**os.environ), _all_bytes_kept():
             yield
+
+
+@contextlib.contextmanager
+def _all_bytes_kept() -> Generator[None]:
+    """Let plumbum hand on a patch as it is: it leaves out bytes that are not UTF-8, and so would the merged files."""
+    from plumbum.machines.local import LocalMachine
+
+    codecs.register(_find_codec)
+    before = LocalMachine.custom_encoding
+    LocalMachine.custom_encoding = EVERY_BYTE
+    try:
+        yield
+    finally:
+        LocalMachine.custom_encoding = before
+        codecs.unregister(_find_codec)
+
+
+def _find_codec(name: str) -> codecs.CodecInfo | None:
+    if name != EVERY_BYTE:
+        return None
+    return codecs.CodecInfo(
+        name=EVERY_BYTE,
+        encode=lambda text, _errors="strict": codecs.utf_8_encode(text, "surrogateescape"),
+        decode=lambda content, _errors="strict": codecs.utf_8_decode(content, "surrogateescape", True),
+    )
 
 
 @contextlib.contextmanager
@@ -310,6 +351,7 @@ def _translated_errors() -> Generator[None]:
     import jinja2
     import yaml
     from copier.errors import CopierError, InteractiveSessionError
+    from plumbum import ProcessExecutionError
 
     try:
         yield
@@ -318,6 +360,9 @@ def _translated_errors() -> Generator[None]:
         raise
     except InteractiveSessionError as error:
         raise UsageError("The questions were not answered to the end; nothing was written.") from error
+    except ProcessExecutionError as error:
+        said = error.stderr or error.stdout or f"exit status {error.retcode}"
+        raise PacelineError(f"git failed beneath copier ({' '.join(str(said).split())}).") from error
     # Copier raises ValueError and others of Python's own for answers and templates that it refuses.
     except (CopierError, jinja2.TemplateError, yaml.YAMLError, ValueError, TypeError, KeyError, OSError) as error:
         raise _sentence(error) from error

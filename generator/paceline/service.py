@@ -83,7 +83,9 @@ def check_is_committed(service: Service) -> None:
     """Raise :class:`PacelineError` unless git has all that is in the service's directory, and nothing is half done."""
     if not git.succeeds(service.repository, "rev-parse", "--verify", "--quiet", "HEAD"):
         raise PacelineError(f"{service.directory} has no commit yet; commit all files and try again.")
-    changed = git.lines(service.directory, "status", "--porcelain", "-z", "--no-renames", "--", ".")
+    changed = git.lines(
+        service.directory, "status", "--porcelain", "-z", "--no-renames", "--untracked-files", "--", "."
+    )
     if any(entry[:2] in ("UU", "AA", "DD", "AU", "UA", "DU", "UD") for entry in changed):
         raise PacelineError(f"{service.directory} has merge conflicts; resolve and commit them, and try again.")
     if changed:

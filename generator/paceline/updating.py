@@ -29,7 +29,15 @@ from paceline.update_report import (
     conflicts_in,
     text_at,
 )
-from paceline.worktree import Worktree, branch_name, find_branch, find_worktree, new_worktree
+from paceline.worktree import (
+    Worktree,
+    branch_name,
+    check_branch_is_possible,
+    find_branch,
+    find_worktree,
+    make_branch,
+    new_worktree,
+)
 
 if TYPE_CHECKING:
     from paceline.verification import Outcome
@@ -38,6 +46,8 @@ NOTHING_CHANGED = "Stopped; nothing was changed."
 SUBJECT_LENGTH = 80
 # What a user never wants to see may still be a file of the template.
 WITHOUT_IGNORES = ("-c", f"core.excludesFile={os.devnull}")
+# Git converts ends of lines as the user has set up, whether or not that can be reversed.
+WITHOUT_WARNINGS = ("-c", "core.safecrlf=false")
 
 # Runs the service's checks in a directory.
 Checks = Callable[[Path], Sequence["Outcome"]]
@@ -115,13 +125,17 @@ def _update(
         check_is_committed(service)
         if not request.is_rehearsal and _is_made(change, remote):
             return change.report(Result.ON_BRANCH)
+        check_branch_is_possible(service, change.branch)
         before, after = _plans(change)
         report = change.report(Result.REHEARSED, plan_before=before, plan_after=after, upgrade_notes=_notes(change))
         with new_worktree(service, change.branch) as worktree:
             try:
-                return _make(change, worktree, report, checks)
+                report = _make(change, worktree, report, checks)
             finally:
                 begin_cleaning()
+            if report.result is Result.UPDATED:
+                make_branch(worktree)
+    return report
 
 
 def finish(directory: Path, *, checks: Checks | None = None) -> Report:
@@ -139,18 +153,22 @@ def finish(directory: Path, *, checks: Checks | None = None) -> Report:
             f"{', '.join(left)} in {worktree.directory} still has conflict markers (<<<<<<<, >>>>>>>); choose what"
             f" holds, remove the markers, and run `paceline update --continue {worktree.directory}` again."
         )
-    with stopping("Stopped; the update still waits."):
+    with stopping("Stopped; the update still waits.") as begin_cleaning:
         done = _complete(worktree, notes["base"], notes["message"], replace(report, conflicts=()), checks)
-    if done.result is Result.UPDATED:
+        begin_cleaning()
+        if done.result is not Result.UPDATED:
+            return done
+        make_branch(worktree)
         worktree.remove()
-        return replace(done, worktree=None)
-    return done
+    return replace(done, worktree=None)
 
 
 def abandon(directory: Path) -> Path:
     """Remove the worktree that an update has left, and return where it was. The service stays as it is."""
     worktree = find_worktree(read_service(directory))
     worktree.remove()
+    if worktree.root.exists():
+        raise PacelineError(f"{worktree.root} cannot be removed; see whether another program uses it, and try again.")
     return worktree.root
 
 
@@ -236,7 +254,7 @@ def _make(change: _Update, worktree: Worktree, report: Report, checks: Checks | 
     base = git.git(worktree.root, "rev-parse", "HEAD")
     if change.request.url:
         _write_address(worktree, change.request.url)
-    report = replace(report, notes=_notes_on_links(change, worktree.directory))
+    report = replace(report, notes=_notes_on_files(change, worktree.directory))
     rendering.update(
         worktree.directory,
         change.snapshot,
@@ -258,7 +276,7 @@ def _make(change: _Update, worktree: Worktree, report: Report, checks: Checks | 
 
 
 def _complete(worktree: Worktree, base: str, message: str, report: Report, checks: Checks | None) -> Report:
-    """Commit what is in the worktree, and put it on its branch if it passes the checks."""
+    """Commit what is in the worktree, and say whether it passes the checks, so that its branch can be made."""
     note = renew_lock(worktree.directory, base)
     _commit(worktree.root, base, message)
     report = _describe(worktree.directory, base, replace(report, notes=[*report.notes, note] if note else report.notes))
@@ -266,16 +284,19 @@ def _complete(worktree: Worktree, base: str, message: str, report: Report, check
     report = replace(report, checks=[outcome.as_dict() for outcome in outcomes])
     if not all(outcome.passed for outcome in outcomes):
         return replace(report, result=Result.FAILED_CHECKS)
-    git.git(worktree.root, "branch", worktree.branch, "HEAD")
     return replace(report, result=Result.UPDATED)
 
 
 def _commit(root: Path, base: str, message: str) -> None:
-    git.git(root, *git.WITHOUT_HOOKS, *WITHOUT_IGNORES, "add", "--all")
+    git.git(root, *git.WITHOUT_HOOKS, *WITHOUT_IGNORES, *WITHOUT_WARNINGS, "add", "--all")
     # What an earlier attempt, or the new address of the template, has committed is part of the one commit.
-    git.git(root, "reset", "--quiet", "--soft", base)
+    git.git(root, *git.WITHOUT_HOOKS, "reset", "--quiet", "--soft", base)
     identity = git.identity_settings(root)
-    git.git(root, *git.WITHOUT_HOOKS, *identity, "commit", "--quiet", "--allow-empty", "--message", message)
+    try:
+        # Signed where the user signs, since some servers refuse what is not.
+        git.git(root, *git.WITHOUT_HOOKS, *identity, "commit", "--quiet", "--allow-empty", "--message", message)
+    except git.GitError as error:
+        raise PacelineError(f"The update cannot be committed ({error}).") from error
 
 
 def _describe(directory: Path, base: str, report: Report) -> Report:
@@ -306,12 +327,18 @@ def _content(file: Path) -> str | None:
     return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else None
 
 
-def _notes_on_links(change: _Update, directory: Path) -> list[str]:
+def _notes_on_files(change: _Update, directory: Path) -> list[str]:
     """Sentences on changed files of the template that are links in the service, which copier leaves as they are.
 
     Raises :class:`PacelineError` for a link in place of a directory, which copier would follow.
     """
     listed = git.lines(directory, "ls-files", "--stage", "-z", "--", ".")
+    unreadable = next((entry.partition("\t")[2] for entry in listed if "\ufffd" in entry), None)
+    if unreadable:
+        raise PacelineError(
+            f"The name of {unreadable} in {change.service.directory} is not UTF-8, which copier cannot update;"
+            " rename the file."
+        )
     links = [entry.partition("\t")[2] for entry in listed if entry.startswith("120000 ")]
     changed = {
         file.removeprefix("template/").removesuffix(".jinja")
@@ -339,8 +366,8 @@ def _write_address(worktree: Worktree, url: str) -> None:
 
 
 def _diff(worktree: Worktree, base: str) -> str:
-    git.git(worktree.root, *WITHOUT_IGNORES, "add", "--all")
-    return git.git(worktree.directory, "diff", "--cached", "--relative", base, "--", ".")
+    git.git(worktree.root, *WITHOUT_IGNORES, *WITHOUT_WARNINGS, "add", "--all")
+    return git.git(worktree.directory, "diff", *git.PLAIN_DIFF, "--cached", "--relative", base, "--", ".")
 
 
 def _message(change: _Update) -> str:

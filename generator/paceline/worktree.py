@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import shlex
+import shutil
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -19,6 +21,10 @@ NOTES = "paceline.json"
 class Worktree:
     """A second work tree of a service's repository."""
 
+    service: Path
+    """The directory of the service by which it was made or found."""
+    repository: Path
+    """What git keeps of the repository, which all its work trees share."""
     root: Path
     subdirectory: PurePosixPath
     branch: str
@@ -36,7 +42,8 @@ class Worktree:
     @property
     def is_kept(self) -> bool:
         """Whether somebody is to finish the update."""
-        return self._notes.exists()
+        found = git.start(self.root, "rev-parse", "--absolute-git-dir") if self.root.is_dir() else None
+        return found is not None and found.returncode == 0 and self._notes.exists()
 
     def notes(self) -> dict[str, Any]:
         """The notes that were left. Raises :class:`PacelineError` where none are, and so nobody can go on."""
@@ -51,7 +58,11 @@ class Worktree:
     def remove(self) -> None:
         """Remove the worktree with all that is in it; commits stay where a branch has them."""
         # Twice, because it is locked.
-        git.start(self.root, "worktree", "remove", "--force", "--force", self.root)
+        removal = ("worktree", "remove", "--force", "--force", self.root)
+        if git.undisturbed(self.repository, *removal).returncode:
+            # A process that was killed has left files of which git knows nothing, or still writes one.
+            shutil.rmtree(self.root, ignore_errors=True)
+            git.undisturbed(self.repository, *removal)
 
 
 @contextlib.contextmanager
@@ -60,22 +71,36 @@ def new_worktree(service: Service, branch: str) -> Generator[Worktree]:
 
     Raises :class:`PacelineError` when one for the branch is there, which is how two updates at once meet.
     """
-    worktree = Worktree(root=_place(service, branch), subdirectory=service.subdirectory, branch=branch)
-    if worktree.root.exists():
-        raise PacelineError(_taken(worktree))
-    # The lock's reason tells our worktrees from the user's.
-    add = ("worktree", "add", "--quiet", "--detach", "--lock", "--reason", branch, worktree.root, "HEAD")
+    worktree = _worktree(service, _place(service, branch), branch)
+    _claim(worktree, service)
     try:
-        git.git(service.repository, *git.WITHOUT_HOOKS, *add)
-    except git.GitError as error:
-        if "already exists" in str(error):
-            raise PacelineError(_taken(worktree)) from error
-        raise PacelineError(f"The update cannot be made in {worktree.root} ({error}).") from error
-    try:
+        _add(worktree, service)
         yield worktree
     finally:
         if not worktree.is_kept:
             worktree.remove()
+
+
+def _claim(worktree: Worktree, service: Service) -> None:
+    try:
+        # Of two that do this at once, one succeeds.
+        worktree.root.mkdir()
+    except FileExistsError as error:
+        if worktree in _worktrees(service):
+            raise PacelineError(_taken(worktree)) from error
+        raise PacelineError(f"The update is made in {worktree.root}, which is there already; move it away.") from error
+    except OSError as error:
+        raise PacelineError(f"The update cannot be made in {worktree.root}: {error.strerror}.") from error
+
+
+def _add(worktree: Worktree, service: Service) -> None:
+    # Forced twice for the case that somebody has removed the directory of an earlier one, which git holds locked. The
+    # lock's reason tells our worktrees from the user's.
+    options = ("--quiet", "--force", "--force", "--detach", "--lock", "--reason", worktree.branch)
+    try:
+        git.git(service.repository, *git.WITHOUT_HOOKS, "worktree", "add", *options, worktree.root, "HEAD")
+    except git.GitError as error:
+        raise PacelineError(f"The update cannot be made in {worktree.root} ({error}).") from error
 
 
 def find_worktree(service: Service) -> Worktree:
@@ -98,6 +123,23 @@ def branch_name(service: Service, subject: str) -> str:
     return _prefix(service) + subject
 
 
+def check_branch_is_possible(service: Service, branch: str) -> None:
+    """Raise :class:`PacelineError` where another branch has the name of a directory of this one's."""
+    for parent in PurePosixPath(branch).parents:
+        if find_branch(service, str(parent)):
+            raise PacelineError(
+                f"git can have no branch {branch} beside the branch {parent}; rename that"
+                f" (`git branch -m {parent} NAME`) and try again."
+            )
+
+
+def make_branch(worktree: Worktree) -> None:
+    """Put what is committed in the worktree on its branch. Raises :class:`PacelineError` when git refuses."""
+    done = git.undisturbed(worktree.root, *git.WITHOUT_HOOKS, "branch", "--no-track", worktree.branch, "HEAD")
+    if done.returncode:
+        raise PacelineError(f"The branch {worktree.branch} cannot be made ({git.reason(done)}).")
+
+
 def find_branch(service: Service, branch: str) -> str | None:
     """The commit of a branch of the service's repository; None where there is no such branch."""
     found = git.start(service.repository, "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}")
@@ -115,7 +157,7 @@ def _place(service: Service, branch: str) -> Path:
 
 
 def _taken(worktree: Worktree) -> str:
-    place = worktree.directory
+    place = shlex.quote(str(worktree.service))
     return (
         f"An update has {worktree.root}: it is under way, or waits for `paceline update --continue {place}`, or was"
         f" broken off; `paceline update --abort {place}` removes what it left."
@@ -131,5 +173,16 @@ def _worktrees(service: Service) -> list[Worktree]:
         branch = fields.get("locked", "")
         subject = branch.removeprefix(_prefix(service))
         if branch.startswith(_prefix(service)) and "/" not in subject and Path(fields["worktree"]).exists():
-            found.append(Worktree(root=Path(fields["worktree"]), subdirectory=service.subdirectory, branch=branch))
+            found.append(_worktree(service, Path(fields["worktree"]), branch))
     return found
+
+
+def _worktree(service: Service, root: Path, branch: str) -> Worktree:
+    shared = Path(service.repository, git.git(service.repository, "rev-parse", "--git-common-dir"))
+    return Worktree(
+        service=service.directory,
+        repository=shared.resolve(),
+        root=root,
+        subdirectory=service.subdirectory,
+        branch=branch,
+    )
