@@ -10,10 +10,11 @@ from app.routers import (
 )
 
 ROUTERS = (
+    health.router,
+    # Your own:
     items.router,  # example
     dashboard.router,  # example
     categories.router,  # example
     reports.router,  # example
     summaries.router,  # example
-    health.router,
 )
