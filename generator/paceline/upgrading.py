@@ -5,7 +5,8 @@ import re
 from packaging.version import InvalidVersion, Version
 
 FILE = "UPGRADING.md"
-HEADING = re.compile(r"^## +\[?(?P<version>v?\d[\w.]*)\]?.*$", re.MULTILINE)
+HEADING = re.compile(r"^## +(?P<title>.*)$", re.MULTILINE)
+VERSION_IN_TITLE = re.compile(r"\[?(?P<version>v?\d[\w.]*)")
 
 
 def notes_between(text: str | None, before: str, after: str) -> str:
@@ -19,10 +20,11 @@ def notes_between(text: str | None, before: str, after: str) -> str:
 
 def _sections(text: str) -> list[tuple[Version, str]]:
     headings = list(HEADING.finditer(text))
-    ends = [heading.start() for heading in headings[1:]] + [len(text)]
+    ends = [*(heading.start() for heading in headings), len(text)][1:]
     found = []
-    for heading, end in zip(headings, ends, strict=True):
-        version = _version(heading["version"])
+    for heading, end in zip(headings, ends, strict=False):
+        title = VERSION_IN_TITLE.match(heading["title"])
+        version = _version(title["version"]) if title else None
         if version is not None:
             found.append((version, text[heading.start() : end]))
     return found
