@@ -330,7 +330,8 @@ def _content(file: Path) -> str | None:
 def _notes_on_files(change: _Update, directory: Path) -> list[str]:
     """Sentences on changed files of the template that are links in the service, which copier leaves as they are.
 
-    Raises :class:`PacelineError` for a link in place of a directory, which copier would follow.
+    Raises :class:`PacelineError` for a link in place of a directory or of the answers, which copier would follow, and
+    for a name that copier cannot read.
     """
     listed = git.lines(directory, "ls-files", "--stage", "-z", "--", ".")
     unreadable = next((entry.partition("\t")[2] for entry in listed if "\ufffd" in entry), None)
@@ -340,6 +341,11 @@ def _notes_on_files(change: _Update, directory: Path) -> list[str]:
             " rename the file."
         )
     links = [entry.partition("\t")[2] for entry in listed if entry.startswith("120000 ")]
+    if ANSWERS_FILE in links:
+        raise PacelineError(
+            f"{change.service.directory / ANSWERS_FILE} is a link, and an update would write where it leads; put the file"
+            " itself there."
+        )
     changed = {
         file.removeprefix("template/").removesuffix(".jinja")
         for file in change.snapshot.changed_files(change.commit_before, change.commit_after)
