@@ -343,8 +343,8 @@ def _notes_on_files(change: _Update, directory: Path) -> list[str]:
     links = [entry.partition("\t")[2] for entry in listed if entry.startswith("120000 ")]
     if ANSWERS_FILE in links:
         raise PacelineError(
-            f"{change.service.directory / ANSWERS_FILE} is a link, and an update would write where it leads; put the file"
-            " itself there."
+            f"{change.service.directory / ANSWERS_FILE} is a link, and an update would write where it leads; put the"
+            " file itself there."
         )
     changed = {
         file.removeprefix("template/").removesuffix(".jinja")

@@ -1,7 +1,9 @@
 """The git worktree in which an update is made, beside the repository, so that the service itself is not touched."""
 
 import contextlib
+import hashlib
 import json
+import re
 import shlex
 import shutil
 from collections.abc import Generator, Mapping
@@ -147,8 +149,13 @@ def find_branch(service: Service, branch: str) -> str | None:
 
 
 def _prefix(service: Service) -> str:
-    is_at_top = service.subdirectory == PurePosixPath()
-    return PREFIX if is_at_top else f"{PREFIX}{service.subdirectory}/"
+    return PREFIX + "".join(f"{_as_part_of_branch(part)}/" for part in service.subdirectory.parts)
+
+
+def _as_part_of_branch(name: str) -> str:
+    """A directory's name as git takes it in a branch's, and shows it unquoted; no two names become the same."""
+    plain = re.sub(r"[^A-Za-z0-9_]+", "-", name).strip("-")
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _place(service: Service, branch: str) -> Path:
