@@ -1,5 +1,6 @@
 """What a version of the template would cost services of an earlier one, unless ``UPGRADING.md`` says it."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,34 @@ def unnamed_files(template: Path, before: str, after: str) -> list[str]:
     return sorted(name for name in gone if name not in notes)
 
 
-def lost_answers(template: Path, before: str, after: str) -> list[str]:
-    """Answers that services of a version may have stored, and that a later one refuses, resets or forgets.
+def lost_answers(template: Path, before: str, after: str, answers: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Answers that services of a version have stored, and that a later one refuses, resets or forgets.
 
-    A question that is gone may be, where the notes name it.
+    ``answers`` are those that the services were made with. A question that is gone may be, where the notes name it.
     """
     with take_snapshot(address(template)) as snapshot:
         old, new = (snapshot.export(snapshot.resolve(version)) for version in (before, after))
         notes = snapshot.read(snapshot.resolve(after), "UPGRADING.md") or ""
-        found = {lost for given in _answers(old) for lost in _lost(old, new, given, notes)}
+        found = {lost for given in answers for lost in _lost(old, new, given, notes)}
     return sorted(found)
+
+
+def usual_answers() -> list[dict[str, Any]]:
+    """None, all questions with their defaults, and the presets."""
+    return [{}, {"advanced": True}, *map(dict, PRESETS.values())]
+
+
+def single_choices(template: Path, version: str) -> list[dict[str, Any]]:
+    """Each choice of each question of a version."""
+    with take_snapshot(address(template)) as snapshot:
+        questions = read_questions(snapshot.export(snapshot.resolve(version)))
+    return [{question.name: choice} for question in questions for choice in _choices(question)]
+
+
+def _choices(question: Question) -> Iterable[object]:
+    if question.is_computed or question.name == "database_plan":
+        return ()
+    return (True, False) if question.type is bool else question.choices
 
 
 def _rendered_names(template: Path, version: str) -> set[str]:
@@ -36,19 +55,7 @@ def _rendered_names(template: Path, version: str) -> set[str]:
     return {name for name in names if not name.startswith("_parts/")}
 
 
-def _answers(template: Path) -> list[dict[str, Any]]:
-    """The defaults, the presets, and each choice, each with what makes it possible."""
-    questions = [question for question in read_questions(template) if not question.is_computed]
-    return [{}, *map(dict, PRESETS.values()), *(dict(given) for question in questions for given in _each(question))]
-
-
-def _each(question: Question) -> list[dict[str, Any]]:
-    if question.name == "database_plan":
-        return [{"database": "postgresql"}]
-    return [{question.name: choice} for choice in question.choices]
-
-
-def _lost(old: Path, new: Path, given: dict[str, Any], notes: str) -> list[str]:
+def _lost(old: Path, new: Path, given: Mapping[str, Any], notes: str) -> list[str]:
     known = {question.name for question in read_questions(old)}
     asked = {name: answer for name, answer in given.items() if name in known}
     stored = _stored(old, asked)

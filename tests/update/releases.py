@@ -15,8 +15,10 @@ REMOVED = "template/app/forgotten.py"
 
 
 def releases() -> list[str]:
-    """The tags of this repository that are versions, as far as the clone has them."""
-    listed = subprocess.run(["git", "tag", "--list", "v*"], cwd=ROOT, capture_output=True, text=True, check=False)
+    """The tags of this repository that are versions, the oldest first, as far as the clone has them."""
+    listed = subprocess.run(
+        ["git", "tag", "--list", "--sort=version:refname", "v*"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     return [tag for tag in listed.stdout.split() if re.fullmatch(r"v\d+\.\d+\.\d+", tag)]
 
 

@@ -512,23 +512,26 @@ def waiting_program(binaries: Path, name: str, *, at: str) -> Generator[int]:
         script.unlink()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+POINTS = [
+    ("git", " clone "),
+    ("git", " worktree add "),
+    ("git", " write-tree "),
+    ("git", " apply "),
+    ("git", " add --all "),
+    ("uv", " run pytest "),
+]
+
+
 @pytest.mark.parametrize(
-    ("name", "at"),
+    ("name", "at", "number"),
     [
-        ("git", " clone "),
-        ("git", " worktree add "),
-        ("git", " write-tree "),
-        ("git", " apply "),
-        ("git", " add --all "),
-        ("uv", " run pytest "),
+        *((*point, number) for point in POINTS for number in (signal.SIGINT, signal.SIGTERM)),
+        ("uv", " run pytest ", signal.SIGHUP),
     ],
 )
 def test_a_stop_at_any_point_leaves_all_as_it_was(
     start_paceline: Start, service: Path, binaries: Path, name: str, at: str, number: int
 ) -> None:
-    if number == signal.SIGHUP and name == "git":
-        pytest.skip("as SIGTERM")
     before = state(service)
     with waiting_program(binaries, name, at=at) as reading:
         process = start_paceline("update", service, *TO_NEXT, *(["--verify"] if name == "uv" else []))

@@ -13,9 +13,9 @@ import yaml
 from environments import own_environment
 from matrix import choices, combinations_in, rows
 from rendered import program
-from update.compatibility import lost_answers, unnamed_files
+from update.compatibility import lost_answers, single_choices, unnamed_files, usual_answers
 from update.observations import Command, tree
-from update.releases import HEAD, OLDER, edit, make_history, releases
+from update.releases import HEAD, OLDER, REMOVED, edit, make_history, releases
 from update.small_template import add_version, commit, git, make_service
 
 VERSIONS = [OLDER, *releases()]
@@ -216,14 +216,23 @@ def test_each_choice_can_be_taken_and_taken_back(history: Path, tmp_path: Path) 
     assert tree(service, "HEAD") == made
 
 
-@pytest.mark.parametrize("version", releases())
-def test_files_that_are_gone_are_named_in_the_notes(history: Path, version: str) -> None:
-    assert unnamed_files(history, version, HEAD) == []
+def test_files_that_are_gone_are_named_in_the_notes(history: Path) -> None:
+    assert unnamed_files(history, OLDER, HEAD) == [REMOVED.removeprefix("template/")]
+    assert [name for version in releases() for name in unnamed_files(history, version, HEAD)] == []
 
 
-@pytest.mark.parametrize("version", releases())
-def test_no_answer_of_a_version_is_lost(history: Path, version: str) -> None:
-    assert lost_answers(history, version, HEAD) == []
+def test_no_answer_of_a_released_version_is_lost(history: Path) -> None:
+    answers = usual_answers()
+    assert [lost for version in releases() for lost in lost_answers(history, version, HEAD, answers)] == []
+
+
+def test_the_answer_to_a_renamed_question_is_missed_where_no_note_names_it(history: Path) -> None:
+    assert lost_answers(history, OLDER, HEAD, [{"advanced": True}]) == ["page_size_limit: 100"]
+
+
+def test_no_choice_of_the_newest_release_is_lost(history: Path) -> None:
+    newest = releases()[-1:]
+    assert [lost_answers(history, version, HEAD, single_choices(history, version)) for version in newest] in ([], [[]])
 
 
 def test_a_file_that_is_gone_without_a_note_is_seen(pristine_template: Path) -> None:
@@ -254,11 +263,11 @@ def test_an_answer_that_would_be_lost_is_seen(template: Path, old: str, new: str
     assert old in questions
     notes = git(template, "show", "v1.0.0:UPGRADING.md").replace("`retention`", "It")
     add_version(template, "v2.0.1", {"copier.yml": questions.replace(old, new), "UPGRADING.md": notes})
-    assert lost_answers(template, "v1.0.0", "v2.0.1") == lost
+    assert lost_answers(template, "v1.0.0", "v2.0.1", [{}, *single_choices(template, "v1.0.0")]) == lost
 
 
 def test_answers_that_stay_are_not_called_lost(template: Path) -> None:
-    assert lost_answers(template, "v1.0.0", "v1.1.0") == []
+    assert lost_answers(template, "v1.0.0", "v1.1.0", [{}, *single_choices(template, "v1.0.0")]) == []
 
 
 @pytest.fixture

@@ -124,6 +124,23 @@ def test_a_service_in_a_subdirectory_is_updated_whatever_lies_beside_it(
     assert state(repository) == before
 
 
+@pytest.mark.parametrize("name", ["two words", "bücher", ".hidden", "demo.lock", "v1..v2"])
+def test_a_subdirectory_may_have_a_name_that_no_branch_can_have(
+    paceline: Command, pristine_template: Path, tmp_path: Path, name: str
+) -> None:
+    repository = tmp_path / "services" / "mono"
+    service = make_in(repository, pristine_template).rename(repository / "apps" / name)
+    (service / "app" / "main.py").write_text(main_module("ours"))
+    commit(repository)
+    assert paceline("update", service, "--ref", "v1.1.0").exit_code == 3
+    [worktree] = (path for path in repository.parent.iterdir() if path.name.startswith("mono."))
+    (worktree / "apps" / name / "app" / "main.py").write_text(main_module("both"))
+    result = paceline("update", "--continue", service)
+    assert result.exit_code == 0, result.output
+    [branch] = git(repository, "for-each-ref", "--format=%(refname)", "refs/heads/paceline/").splitlines()
+    assert git(repository, "rev-list", "--count", f"HEAD..{branch}") == "1"
+
+
 def make_in(repository: Path, template: Path) -> Path:
     """A service in a subdirectory of a repository."""
     (repository / "apps").mkdir(parents=True)
