@@ -129,7 +129,8 @@ def fetch_snapshot(url: str, root: Path) -> Snapshot:
     """
     snapshot = Snapshot(url, root)
     try:
-        git.git(snapshot.root, "clone", "--quiet", "--bare", "--", git_url(url), snapshot.repository)
+        clone = (*git.WITHOUT_HOOKS, "clone", "--quiet", "--bare")
+        git.git(snapshot.root, *clone, "--", git_url(url), snapshot.repository)
     except git.GitError as error:
         raise PacelineError(
             f"The template cannot be fetched from {url} ({error}); try again when it can be reached,"
