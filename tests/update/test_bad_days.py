@@ -323,16 +323,27 @@ def test_where_git_knows_nobody_the_commit_is_by_paceline(paceline: Command, ser
     assert git(service, "log", "-1", "--format=%an", "refs/kept") == "Paceline"
 
 
-def test_the_users_hooks_do_not_run(paceline: Command, service: Path) -> None:
-    hooks = service / ".git" / "hooks"
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_the_users_hooks_do_not_run(paceline: Command, service: Path, git_settings: Path, everywhere: bool) -> None:
+    hooks = git_settings.parent / "hooks" if everywhere else service / ".git" / "hooks"
     hooks.mkdir(exist_ok=True)
-    for name in ("pre-commit", "commit-msg", "post-checkout", "reference-transaction"):
-        (hooks / name).write_text(f"#!/bin/sh\ntouch {service.parent}/ran-{name}\nexit 1\n")
+    ran = git_settings.parent / "ran"
+    for name in (
+        "pre-commit",
+        "prepare-commit-msg",
+        "commit-msg",
+        "post-commit",
+        "post-checkout",
+        "reference-transaction",
+    ):
+        (hooks / name).write_text(f"#!/bin/sh\necho {name} >> '{ran}'\nexit 1\n")
         (hooks / name).chmod(0o755)
-    before = state(service)["beside"]
+    if everywhere:
+        with git_settings.open("a") as settings:
+            settings.write(f"[core]\n\thooksPath = {hooks}\n")
     result = paceline("update", service, *TO_NEXT)
     assert result.exit_code == 0, result.output
-    assert state(service)["beside"] == before
+    assert not ran.exists()
 
 
 def test_a_signature_that_fails_leaves_nothing(paceline: Command, service: Path, git_settings: Path) -> None:
@@ -364,14 +375,14 @@ OF_CONTENT = """
   cleanup = verbatim
   verbose = true
 [core]
-  autocrlf = input
+  autocrlf = true
   safecrlf = true
 [merge]
   conflictStyle = diff3
 """
 
 
-@pytest.mark.parametrize("setting", [OF_OUTPUT, OF_CONTENT, "[core]\n  autocrlf = true\n"])
+@pytest.mark.parametrize("setting", [OF_OUTPUT, OF_CONTENT, "[core]\n  autocrlf = input\n"])
 @pytest.mark.parametrize("options", [(), ("--dry-run",)])
 def test_what_the_user_has_set_up_for_git_changes_nothing(
     paceline: Command, service: Path, git_settings: Path, setting: str, options: tuple[str, ...]
@@ -413,7 +424,10 @@ def test_new_files_that_the_user_ignores_everywhere_are_in_it(
     (tmp_path / "ignored").write_text("health.py\nREADME.md\n")
     with git_settings.open("a") as settings:
         settings.write(f"[core]\n\texcludesFile = {tmp_path / 'ignored'}\n")
+    (service / "README.md").write_text((service / "README.md").read_text().replace("Nobody yet.", "Ada."))
+    commit(service)
     accept(paceline, service)
+    assert "Ada." in git(service, "show", "refs/kept:README.md")
     assert "app/health.py" in git(service, "ls-tree", "-r", "--name-only", "refs/kept")
     assert "Two ways." in git(service, "show", "refs/kept:README.md")
 
