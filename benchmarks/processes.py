@@ -1,5 +1,6 @@
 """Processes that are started here: read from /proc, ended by their id, waited for within a bound."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -15,15 +16,20 @@ _ESTABLISHED = "01"
 
 def family_of(pid: int) -> list[int]:
     """A process and all that descend from it."""
-    found = [pid]
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            children = task.read_text().split()
-        except OSError:
-            continue
-        for child in children:
-            found.extend(family_of(int(child)))
-    return found
+    return [pid, *(descendant for child in _children_of(pid) for descendant in family_of(child))]
+
+
+def _children_of(pid: int) -> list[int]:
+    """None of a process that ends meanwhile, or a thread of which does."""
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+    except OSError:
+        return []
+    children = []
+    for task in tasks:
+        with contextlib.suppress(OSError):
+            children += map(int, (task / "children").read_text().split())
+    return children
 
 
 def cpu_seconds(pids: list[int]) -> float:

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
@@ -73,13 +74,13 @@ def remotes(origin: Path, tmp_path: Path) -> Callable[..., list[Path]]:
 
 
 @pytest.fixture
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def temporary(monkeypatch: pytest.MonkeyPatch) -> Generator[Path]:
     """The directory for temporary files, empty at first."""
-    directory = tmp_path / "temporary"
-    directory.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(directory))
-    monkeypatch.setenv("TMPDIR", str(directory))
-    return directory
+    # Not below the test's own: the path of a socket, which processes are forked by, has a hundred bytes.
+    with tempfile.TemporaryDirectory(prefix="fleet-") as directory:
+        monkeypatch.setattr("tempfile.tempdir", directory)
+        monkeypatch.setenv("TMPDIR", directory)
+        yield Path(directory)
 
 
 @pytest.fixture
