@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import multiprocessing.util
 import os
 import select
 import shutil
@@ -76,6 +77,8 @@ def remotes(origin: Path, tmp_path: Path) -> Callable[..., list[Path]]:
 @pytest.fixture
 def temporary(monkeypatch: pytest.MonkeyPatch) -> Generator[Path]:
     """The directory for temporary files, empty at first."""
+    # Which the process uses from the first test to its end.
+    multiprocessing.util.get_temp_dir()
     # Not below the test's own: the path of a socket, which processes are forked by, has a hundred bytes.
     with tempfile.TemporaryDirectory(prefix="fleet-") as directory:
         monkeypatch.setattr("tempfile.tempdir", directory)
