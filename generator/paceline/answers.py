@@ -57,13 +57,13 @@ def _flag_in_words(name: str, answer: object) -> str:
     return f"--{flag} {answer}"
 
 
-def parse_pairs(pairs: Iterable[str]) -> list[tuple[str, str]]:
+def parse_pairs(pairs: Iterable[str], *, option: str = "-d") -> list[tuple[str, str]]:
     """Names and answers from ``name=value`` texts. Raises :class:`UsageError` for a text without a name or a ``=``."""
     answers = []
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name.strip():
-            raise UsageError(f"-d {pair!r} is not name=value; write for example -d database=postgresql.")
+            raise UsageError(f"{option} {pair!r} is not name=value; write for example {option} database=postgresql.")
         answers.append((name.strip(), value))
     return answers
 

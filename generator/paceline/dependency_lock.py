@@ -20,9 +20,9 @@ def renew_lock(service: Path, base: str) -> str | None:
     """
     if not git.git(service, "ls-files", "--", LOCK):
         return None
-    if _locked_facts(text_at(service, base, "pyproject.toml")) == _locked_facts(
-        (service / "pyproject.toml").read_text(encoding="utf-8")
-    ):
+    project = service / "pyproject.toml"
+    now = project.read_text(encoding="utf-8", errors="replace") if project.is_file() else None
+    if now is None or _locked_facts(text_at(service, base, project.name)) == _locked_facts(now):
         return None
     try:
         done = subprocess.run(  # noqa: S603 - a list without a shell; only uv runs

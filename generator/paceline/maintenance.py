@@ -10,6 +10,7 @@ from paceline import verification
 from paceline.answers import parse_pairs, read_answers
 from paceline.errors import UsageError
 from paceline.fleet_command import update_fleet
+from paceline.origin import absolute
 from paceline.service import read_service
 from paceline.snapshot import take_snapshot
 from paceline.stopping import stopping
@@ -69,19 +70,28 @@ def update(
         bool, typer.Option("--json", help="Print the result as JSON on stdout, and nothing else there.")
     ] = False,
 ) -> None:
-    """Bring a version of the template, or other answers, into a service: on a branch, with one commit."""
+    """Bring a version of the template, or other answers, into a service: on a branch, with one commit.
+
+    Ends with 0 when that is done or was done before, with 3 when conflicts wait for a person, and with 1 when it, or
+    one of several, has failed.
+    """
     from paceline import updating
 
-    options = [ref, answers, suggested, url, dry_run or None, push or None, jobs]
+    options = [ref, answers, suggested, url, dry_run or None, push or None, jobs, (aborts and verify) or None]
     _check_options(goes_on=goes_on, aborts=aborts, others=options)
     services = _named(fleet, directories)
     if (goes_on or aborts) and (fleet or len(services.members) > 1):
         raise UsageError("--continue and --abort take one service; name its directory.")
     directory = services.members[0].directory
     if aborts:
-        typer.echo(f"Removed {updating.abandon(directory)}; {directory} is as it was.", err=as_json)
+        removed = updating.abandon(directory)
+        if as_json:
+            print_json({"removed": str(removed)})
+        else:
+            typer.echo(f"Removed {removed}; {directory} is as it was.")
         return
     console = console_for(as_json=as_json)
+    verify = verify or (goes_on and updating.awaits_checks(directory))
     if verify:
         verification.find_uv()
     checks = (lambda service: run_checks(service, console)) if verify else None
@@ -91,9 +101,10 @@ def update(
         suggested = suggested or services.answers
         request = updating.Request(
             ref=ref,
-            given=dict(parse_pairs(answers or ())),
+            given=dict(parse_pairs(answers or (), option="--set")),
             suggested=read_answers(suggested) if suggested else {},
-            url=url or services.template,
+            suggested_in=f"in {suggested}",
+            url=absolute(url or services.template) if url or services.template else None,
             is_rehearsal=dry_run,
             pushes=push,
         )

@@ -16,7 +16,7 @@ from typing import Any
 
 from paceline import git, template
 from paceline.errors import PacelineError
-from paceline.snapshot import looks_like_directory, take_snapshot
+from paceline.snapshot import looks_like_directory, take_snapshot, without_password
 
 NOTE_ON_UNCOMMITTED_TEMPLATE = (
     "The template has uncommitted changes, so this service is made from a commit that exists nowhere and"
@@ -58,17 +58,31 @@ def find_source(named: str | None, ref: str | None) -> Generator[Source]:
 
     Raises :class:`PacelineError` when the repository cannot be fetched or has no such version.
     """
-    if named is None or Path(named).is_dir():
+    if named is None:
         if ref is not None:
             raise PacelineError(f"--ref {ref} chooses a version in a repository; name that with --template.")
-        yield own_source() if named is None else _source_in_checkout(Path(named).resolve())
+        yield own_source()
         return
-    with take_snapshot(named) as snapshot:
+    if ref is None and Path(named).is_dir() and not _is_bare_repository(Path(named)):
+        yield _source_in_checkout(Path(named).resolve())
+        return
+    with take_snapshot(absolute(named)) as snapshot:
         commit = snapshot.resolve(wanted_version(ref))
         yield Source(
             directory=snapshot.export(commit),
-            address={"_src_path": named, "_commit": snapshot.describe(commit)},
+            address={"_src_path": snapshot.url, "_commit": snapshot.describe(commit)},
+            note=note_on_address(snapshot.url),
         )
+
+
+def absolute(named: str) -> str:
+    """A template's URL, or the whole path of its directory, wherever it will be read."""
+    return str(Path(named).resolve()) if looks_like_directory(named) else named
+
+
+def note_on_address(url: str) -> str | None:
+    """Why services that store the address cannot be updated everywhere."""
+    return NOTE_ON_UNPUBLISHED_TEMPLATE.format(directory=url) if looks_like_directory(url) else None
 
 
 def own_source() -> Source:
@@ -133,7 +147,7 @@ def _recorded_repository(package: Distribution) -> dict[str, Any] | None:
 
 def _as_git_url(url: str) -> str:
     """The URL with the mark by which copier takes it for a repository, and without a password."""
-    url = re.sub(r"://[^/@]*:[^/@]*@", "://", url)
+    url = without_password(url)
     return url if url.startswith(TAKEN_FOR_REPOSITORIES) or url.endswith(".git") else f"git+{url}"
 
 
@@ -150,6 +164,10 @@ def _source_in_checkout(directory: Path) -> Source:
         return Source(directory=directory, note=NOTE_ON_UNPUBLISHED_TEMPLATE.format(directory=directory))
     commit = git.git(directory, "describe", "--tags", "--always", "HEAD")
     return Source(directory=directory, address={"_src_path": url, "_commit": commit})
+
+
+def _is_bare_repository(directory: Path) -> bool:
+    return (directory / "HEAD").is_file() and (directory / "objects").is_dir()
 
 
 def _remote_with_head(checkout: Path) -> str | None:

@@ -45,7 +45,8 @@ def push_branch(service: Service, remote: str, branch: str) -> None:
 
     Raises :class:`PacelineError` when the remote refuses it.
     """
-    if find_branch(service, branch) is None or find_remote_branch(service, remote, branch):
+    here, there = find_branch(service, branch), find_remote_branch(service, remote, branch)
+    if here is None or (there and not git.succeeds(service.repository, "merge-base", "--is-ancestor", there, here)):
         return
     reference = f"refs/heads/{branch}"
     try:

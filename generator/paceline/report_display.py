@@ -71,7 +71,7 @@ def _lost_edits(report: Report) -> list[str]:
 def _next_step(report: Report) -> str:
     place = shlex.quote(str(report.worktree or report.directory))
     if report.result is Result.UP_TO_DATE:
-        return f"{report.name} is up to date."
+        return "There is nothing to do." if report.notes else f"{report.name} is up to date."
     if report.result is Result.ON_BRANCH:
         return f"The branch {report.branch} has this already: merge it, or delete it to have it made anew."
     if report.result is Result.REHEARSED:

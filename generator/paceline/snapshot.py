@@ -27,7 +27,7 @@ class Snapshot:
     """
 
     url: str
-    """As services store it."""
+    """As services store it, without a password."""
     root: Path
 
     @property
@@ -101,7 +101,7 @@ class Snapshot:
     def _unpack(self, commit: str, directory: Path, *paths: str) -> None:
         with tempfile.TemporaryDirectory(dir=self.root) as staging:
             archive, files = Path(staging) / "archive.tar", Path(staging) / "files"
-            git.git(self.repository, "archive", "--output", archive, commit, "--", *paths)
+            git.git(self.repository, "-c", "core.autocrlf=false", "archive", "--output", archive, commit, "--", *paths)
             with tarfile.open(archive) as content:
                 content.extractall(files, filter="data")
             # Copier looks into it, whether or not there is anything.
@@ -127,16 +127,21 @@ def fetch_snapshot(url: str, root: Path) -> Snapshot:
 
     Raises :class:`PacelineError` when the repository cannot be fetched.
     """
-    snapshot = Snapshot(url, root)
+    snapshot = Snapshot(without_password(url), root)
     try:
         clone = (*git.WITHOUT_HOOKS, "clone", "--quiet", "--bare")
         git.git(snapshot.root, *clone, "--", git_url(url), snapshot.repository)
     except git.GitError as error:
         raise PacelineError(
-            f"The template cannot be fetched from {url} ({error}); try again when it can be reached,"
-            " or name its new address with --template."
+            f"The template cannot be fetched from {snapshot.url} ({without_password(str(error))}); try again when it"
+            " can be reached, or name its new address with --template."
         ) from error
     return snapshot
+
+
+def without_password(text: str) -> str:
+    """A URL, or a sentence with some, as it may be stored and shown."""
+    return re.sub(r"\b(https?://)[^/@\s]*@", r"\1", text)
 
 
 def git_url(source: str) -> str:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from paceline.origin import absolute
 from paceline.stopping import stopping
 from paceline.terminal import console_for, print_json
 
@@ -50,7 +51,8 @@ def status(
     console = console_for(as_json=as_json)
     places = list(dict.fromkeys(directories or [Path()]))
     with stopping("Stopped; nothing was changed."), console.status("") as line:
-        statuses = examine(places, ref=ref, url=url, announce=lambda place: line.update(f"Examining {place}"))
+        address = absolute(url) if url else None
+        statuses = examine(places, ref=ref, url=address, announce=lambda place: line.update(f"Examining {place}"))
     if as_json:
         print_json([found.as_dict() for found in statuses])
     else:

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import shlex
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,7 @@ from paceline import git, upgrading
 from paceline.answers import ANSWERS_FILE
 from paceline.dependency_lock import renew_lock
 from paceline.errors import PacelineError
-from paceline.origin import wanted_version
+from paceline.origin import note_on_address, wanted_version
 from paceline.preflight import Version, plan_after, plan_before
 from paceline.questions import check_answers, read_questions
 from paceline.remote import current_branch, find_remote, find_remote_branch, push_branch
@@ -27,14 +28,16 @@ from paceline.update_report import (
     changed_files,
     changed_settings,
     conflicts_in,
-    text_at,
 )
 from paceline.worktree import (
     Worktree,
     branch_name,
     check_branch_is_possible,
     find_branch,
+    find_waiting,
     find_worktree,
+    held,
+    is_under_way,
     make_branch,
     new_worktree,
 )
@@ -68,6 +71,8 @@ class Request:
     """Where the template is now, when it has moved."""
     is_rehearsal: bool = False
     """Report what would be, and keep none of it."""
+    suggested_in: str = "in the file of answers to new questions"
+    """Where the suggested answers stand, for messages."""
     pushes: bool = False
     """Have the branch on the service's remote too. One that is there already counts as made."""
 
@@ -82,6 +87,10 @@ class _Update:
     commit_before: str
     commit_after: str
     version_after: str
+
+    @property
+    def has_moved(self) -> bool:
+        return self.request.url is not None and self.snapshot.url != self.service.url
 
     @property
     def branch(self) -> str:
@@ -110,6 +119,10 @@ def update(service: Service, snapshot: Snapshot, request: Request, *, checks: Ch
     report = _update(service, snapshot, request, remote, checks)
     if remote is None or report.result not in (Result.UPDATED, Result.ON_BRANCH):
         return report
+    return _push(service, remote, report)
+
+
+def _push(service: Service, remote: str, report: Report) -> Report:
     with stopping(f"Stopped; the branch {report.branch} may not have been pushed."):
         push_branch(service, remote, str(report.branch))
     return replace(report, pushed_to=remote, base=current_branch(service))
@@ -121,16 +134,20 @@ def _update(
     with stopping(NOTHING_CHANGED) as begin_cleaning:
         change = _prepare(service, snapshot, request)
         if _is_done(change):
-            return replace(change.report(Result.UP_TO_DATE), branch=None)
+            stays = [f"These answers are stored already; {service.name} stays at {service.version}."]
+            return replace(change.report(Result.UP_TO_DATE), branch=None, notes=stays if request.given else [])
         check_is_committed(service)
         if not request.is_rehearsal and _is_made(change, remote):
             return change.report(Result.ON_BRANCH)
+        waiting = find_waiting(service, change.branch)
+        if waiting is not None:
+            return Report.from_dict(waiting.notes()["report"])
         check_branch_is_possible(service, change.branch)
         before, after = _plans(change)
         report = change.report(Result.REHEARSED, plan_before=before, plan_after=after, upgrade_notes=_notes(change))
         with new_worktree(service, change.branch) as worktree:
             try:
-                report = _make(change, worktree, report, checks)
+                report = _make(change, worktree, report, remote, checks)
             finally:
                 begin_cleaning()
             if report.result is Result.UPDATED:
@@ -144,28 +161,39 @@ def finish(directory: Path, *, checks: Checks | None = None) -> Report:
     ``directory`` is the service's, or the one in the worktree, which stays when the checks fail. Raises
     :class:`PacelineError` while conflicts are left.
     """
-    worktree = find_worktree(read_service(directory))
+    service = read_service(directory)
+    worktree = find_worktree(service)
     notes = worktree.notes()
     report = Report.from_dict(notes["report"])
     left = [file for file in report.conflicts if _has_markers(worktree.directory / file)]
     if left:
+        place = shlex.quote(str(worktree.directory))
         raise PacelineError(
             f"{', '.join(left)} in {worktree.directory} still has conflict markers (<<<<<<<, >>>>>>>); choose what"
-            f" holds, remove the markers, and run `paceline update --continue {worktree.directory}` again."
+            f" holds, remove the markers, and run `paceline update --continue {place}` again."
         )
-    with stopping("Stopped; the update still waits.") as begin_cleaning:
+    with stopping("Stopped; the update still waits.") as begin_cleaning, held(worktree):
+        _stage(worktree.root)
         done = _complete(worktree, notes["base"], notes["message"], replace(report, conflicts=()), checks)
         begin_cleaning()
         if done.result is not Result.UPDATED:
             return done
         make_branch(worktree)
         worktree.remove()
-    return replace(done, worktree=None)
+    done = replace(done, worktree=None)
+    return _push(service, notes["remote"], done) if notes["remote"] else done
+
+
+def awaits_checks(directory: Path) -> bool:
+    """Whether the update that waits was begun on condition that the service's checks pass."""
+    return find_worktree(read_service(directory)).notes()["awaits_checks"]
 
 
 def abandon(directory: Path) -> Path:
     """Remove the worktree that an update has left, and return where it was. The service stays as it is."""
     worktree = find_worktree(read_service(directory))
+    if is_under_way(worktree):
+        raise PacelineError(f"The update in {worktree.root} is under way; stop the command that makes it.")
     worktree.remove()
     if worktree.root.exists():
         raise PacelineError(f"{worktree.root} cannot be removed; see whether another program uses it, and try again.")
@@ -206,18 +234,23 @@ def _is_done(change: _Update) -> bool:
         question.name: question for question in read_questions(change.snapshot.export_questions(change.commit_after))
     }
     check_answers(questions.values(), request.given, source="given with --set")
-    check_answers(questions.values(), request.suggested, source="in the file of answers to new questions")
+    check_answers(questions.values(), request.suggested, source=request.suggested_in)
     is_as_given = all(
         name in stored and questions[name].means_the_same(stored[name], answer)
         for name, answer in request.given.items()
     )
-    has_moved = request.url is not None and request.url != change.service.url
-    return change.commit_before == change.commit_after and is_as_given and not has_moved
+    return change.commit_before == change.commit_after and is_as_given and not change.has_moved
 
 
 def _is_made(change: _Update, remote: str | None) -> bool:
     service, branch = change.service, change.branch
-    return bool(find_branch(service, branch) or (remote and find_remote_branch(service, remote, branch)))
+    found = [find_branch(service, branch), find_remote_branch(service, remote, branch) if remote else None]
+    # One that was merged before is spent: what it brought was changed again.
+    return any(commit and not _is_merged(service, commit) for commit in found)
+
+
+def _is_merged(service: Service, commit: str) -> bool:
+    return git.succeeds(service.repository, "merge-base", "--is-ancestor", commit, "HEAD")
 
 
 def _subject(change: _Update) -> str:
@@ -227,10 +260,12 @@ def _subject(change: _Update) -> str:
         words = ["set", *answers]
     else:
         words = ["update", change.version_after, *answers]
-    subject = re.sub(r"[^A-Za-z0-9._]+", "-", "-".join(words)).strip("-.")
-    if len(subject) <= SUBJECT_LENGTH:
+    wanted = "-".join(words)
+    subject = re.sub(r"[^A-Za-z0-9._]+", "-", wanted).strip("-.")
+    if subject == wanted and len(subject) <= SUBJECT_LENGTH:
         return subject
-    return f"{words[0]}-{hashlib.sha256(subject.encode()).hexdigest()[:12]}"
+    # No two requests have one branch.
+    return f"{subject[:SUBJECT_LENGTH].rstrip('-.')}-{hashlib.sha256(wanted.encode()).hexdigest()[:8]}"
 
 
 def _notes(change: _Update) -> str:
@@ -248,13 +283,15 @@ def _plans(change: _Update) -> tuple[dict[str, str], dict[str, str]]:
     )
 
 
-def _make(change: _Update, worktree: Worktree, report: Report, checks: Checks | None) -> Report:
+def _make(change: _Update, worktree: Worktree, report: Report, remote: str | None, checks: Checks | None) -> Report:
     from paceline import rendering
 
     base = git.git(worktree.root, "rev-parse", "HEAD")
-    if change.request.url:
-        _write_address(worktree, change.request.url)
     report = replace(report, notes=_notes_on_files(change, worktree.directory))
+    if change.has_moved:
+        _write_address(worktree, change.snapshot.url)
+        unpublished = note_on_address(change.snapshot.url)
+        report = replace(report, notes=[*report.notes, unpublished] if unpublished else report.notes)
     rendering.update(
         worktree.directory,
         change.snapshot,
@@ -262,22 +299,26 @@ def _make(change: _Update, worktree: Worktree, report: Report, checks: Checks | 
         given=change.request.given,
         suggested=change.request.suggested,
     )
+    _stage_new_files(worktree.root)
     conflicts = conflicts_in(worktree.directory)
     report = _describe(worktree.directory, base, replace(report, conflicts=conflicts))
     report = replace(report, lost_edits=_lost_edits(change, worktree.directory, base, report))
     if change.request.is_rehearsal:
         return replace(report, diff=_diff(worktree, base), branch=None)
-    message = _message(change)
+    message = _message(change, report)
     if conflicts:
         report = replace(report, result=Result.CONFLICTS, worktree=worktree.directory)
-        worktree.keep({"base": base, "message": message, "report": report.as_dict()})
+        notes = {"base": base, "message": message, "remote": remote, "awaits_checks": checks is not None}
+        worktree.keep({**notes, "report": report.as_dict()})
         return report
+    _stage(worktree.root)
     return _complete(worktree, base, message, report, checks)
 
 
 def _complete(worktree: Worktree, base: str, message: str, report: Report, checks: Checks | None) -> Report:
     """Commit what is in the worktree, and say whether it passes the checks, so that its branch can be made."""
     note = renew_lock(worktree.directory, base)
+    git.git(worktree.root, *git.WITHOUT_HOOKS, "add", "--update")
     _commit(worktree.root, base, message)
     report = _describe(worktree.directory, base, replace(report, notes=[*report.notes, note] if note else report.notes))
     outcomes = checks(worktree.directory) if checks else ()
@@ -287,8 +328,19 @@ def _complete(worktree: Worktree, base: str, message: str, report: Report, check
     return replace(report, result=Result.UPDATED)
 
 
+def _stage_new_files(root: Path) -> None:
+    """Stage what copier has added, also what the user's git would overlook; conflicts stay as they are."""
+    new = git.lines(root, *WITHOUT_IGNORES, "ls-files", "--others", "--exclude-standard", "-z")
+    if new:
+        git.git(root, *git.WITHOUT_HOOKS, *WITHOUT_IGNORES, *WITHOUT_WARNINGS, "add", "--", *new)
+
+
+def _stage(root: Path) -> None:
+    """Stage all that there is, but for what the user's git overlooks, as editors leave it."""
+    git.git(root, *git.WITHOUT_HOOKS, *WITHOUT_WARNINGS, "add", "--all")
+
+
 def _commit(root: Path, base: str, message: str) -> None:
-    git.git(root, *git.WITHOUT_HOOKS, *WITHOUT_IGNORES, *WITHOUT_WARNINGS, "add", "--all")
     # What an earlier attempt, or the new address of the template, has committed is part of the one commit.
     git.git(root, *git.WITHOUT_HOOKS, "reset", "--quiet", "--soft", base)
     identity = git.identity_settings(root)
@@ -320,11 +372,18 @@ def _lost_edits(change: _Update, directory: Path, base: str, report: Report) -> 
     with tempfile.TemporaryDirectory(prefix="paceline-before-") as root:
         pristine = Path(root) / "service"
         render(change.snapshot.export(change.commit_before), pristine, change.service.answers)
-        return [file for file in deleted if _content(pristine / file) != text_at(directory, base, file)]
+        return [file for file in deleted if _blob(pristine, file) != _blob_at(directory, base, file)]
 
 
-def _content(file: Path) -> str | None:
-    return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else None
+def _blob(directory: Path, file: str) -> str | None:
+    """The name that git gives to a file's bytes; None where there is no file."""
+    if not (directory / file).is_file():
+        return None
+    return git.git(directory, "hash-object", "--no-filters", "--", file)
+
+
+def _blob_at(directory: Path, commit: str, file: str) -> str:
+    return git.git(directory, "rev-parse", f"{commit}:./{file}")
 
 
 def _notes_on_files(change: _Update, directory: Path) -> list[str]:
@@ -368,6 +427,7 @@ def _write_address(worktree: Worktree, url: str) -> None:
     file = worktree.directory / ANSWERS_FILE
     text = file.read_text(encoding="utf-8")
     file.write_text(re.sub(r"(?m)^_src_path:.*(?:\n[ \t].*)*$", lambda _: f"_src_path: {url}", text), encoding="utf-8")
+    _stage(worktree.root)
     _commit(worktree.root, "HEAD", "Name the template's new address")
 
 
@@ -376,7 +436,14 @@ def _diff(worktree: Worktree, base: str) -> str:
     return git.git(worktree.directory, "diff", *git.PLAIN_DIFF, "--cached", "--relative", base, "--", ".")
 
 
-def _message(change: _Update) -> str:
+def _message(change: _Update, report: Report) -> str:
+    """What is committed says what to know before merging, wherever the branch goes."""
+    to_set = [f"Set {setting.variable} before deploying." for setting in report.added_settings if not setting.default]
+    lost = [f"{file} is deleted, though it was edited here." for file in report.lost_edits]
+    return "\n".join([_what_is_done(change), *to_set, *lost])
+
+
+def _what_is_done(change: _Update) -> str:
     request, service = change.request, change.service
     answers = [f"{name} to {answer}" for name, answer in sorted(request.given.items())]
     if change.commit_before == change.commit_after:

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import os
 import re
 import shlex
 import shutil
@@ -14,6 +15,12 @@ from typing import Any
 from paceline import git
 from paceline.errors import PacelineError
 from paceline.service import Service
+
+try:
+    import fcntl
+except ImportError:
+    # Windows, where a directory cannot be held.
+    fcntl = None
 
 PREFIX = "paceline/"
 NOTES = "paceline.json"
@@ -76,11 +83,41 @@ def new_worktree(service: Service, branch: str) -> Generator[Worktree]:
     worktree = _worktree(service, _place(service, branch), branch)
     _claim(worktree, service)
     try:
-        _add(worktree, service)
-        yield worktree
+        with held(worktree):
+            _add(worktree, service)
+            yield worktree
     finally:
         if not worktree.is_kept:
             worktree.remove()
+
+
+def is_under_way(worktree: Worktree) -> bool:
+    """Whether a process works in the worktree."""
+    try:
+        with held(worktree):
+            return False
+    except PacelineError:
+        return True
+
+
+@contextlib.contextmanager
+def held(worktree: Worktree) -> Generator[None]:
+    """Hold the worktree's directory, which the system lets go when the process ends, however it does.
+
+    Raises :class:`PacelineError` while another process holds it.
+    """
+    if fcntl is None or not worktree.root.is_dir():
+        yield
+        return
+    descriptor = os.open(worktree.root, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise PacelineError(f"An update is under way in {worktree.root}; wait until it has ended.") from error
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _claim(worktree: Worktree, service: Service) -> None:
@@ -120,6 +157,12 @@ def find_worktree(service: Service) -> Worktree:
     return (own or found)[0]
 
 
+def find_waiting(service: Service, branch: str) -> Worktree | None:
+    """The worktree for a branch that waits to be finished."""
+    found = [worktree for worktree in _worktrees(service) if worktree.branch == branch and worktree.is_kept]
+    return found[0] if found else None
+
+
 def branch_name(service: Service, subject: str) -> str:
     """The branch of an update, the same each time; services in one repository have branches of their own."""
     return _prefix(service) + subject
@@ -137,7 +180,9 @@ def check_branch_is_possible(service: Service, branch: str) -> None:
 
 def make_branch(worktree: Worktree) -> None:
     """Put what is committed in the worktree on its branch. Raises :class:`PacelineError` when git refuses."""
-    done = git.undisturbed(worktree.root, *git.WITHOUT_HOOKS, "branch", "--no-track", worktree.branch, "HEAD")
+    # One that was merged may be there.
+    make = ("branch", "--force", "--no-track", worktree.branch, "HEAD")
+    done = git.undisturbed(worktree.root, *git.WITHOUT_HOOKS, *make)
     if done.returncode:
         raise PacelineError(f"The branch {worktree.branch} cannot be made ({git.reason(done)}).")
 
@@ -165,10 +210,14 @@ def _place(service: Service, branch: str) -> Path:
 
 def _taken(worktree: Worktree) -> str:
     place = shlex.quote(str(worktree.service))
-    return (
-        f"An update has {worktree.root}: it is under way, or waits for `paceline update --continue {place}`, or was"
-        f" broken off; `paceline update --abort {place}` removes what it left."
-    )
+    if is_under_way(worktree):
+        return f"An update is under way in {worktree.root}; wait until it has ended."
+    if worktree.is_kept:
+        return (
+            f"An update waits in {worktree.root} for `paceline update --continue {place}`; `--abort` in its place"
+            " discards it, with what was resolved there."
+        )
+    return f"An update was broken off in {worktree.root}; `paceline update --abort {place}` removes what it left."
 
 
 def _worktrees(service: Service) -> list[Worktree]:
@@ -179,7 +228,7 @@ def _worktrees(service: Service) -> list[Worktree]:
         fields = dict(line.partition(" ")[::2] for line in entry.splitlines())
         branch = fields.get("locked", "")
         subject = branch.removeprefix(_prefix(service))
-        if branch.startswith(_prefix(service)) and "/" not in subject and Path(fields["worktree"]).exists():
+        if branch.startswith(_prefix(service)) and "/" not in subject:
             found.append(_worktree(service, Path(fields["worktree"]), branch))
     return found
 

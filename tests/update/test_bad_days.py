@@ -297,7 +297,6 @@ def test_a_worktree_that_somebody_removed_by_hand_is_made_anew(paceline: Command
     assert paceline("update", service, *TO_NEXT).exit_code == 3
     worktree = service.parent / "demo.update-v1.1.0"
     shutil.rmtree(worktree)
-    assert "No update of My Service is waiting" in paceline("update", "--abort", service).stderr
     assert paceline("update", service, *TO_NEXT).exit_code == 3
     assert worktree.is_dir()
     assert paceline("update", "--abort", service).exit_code == 0
@@ -580,7 +579,7 @@ def test_a_stop_while_finishing_lets_it_wait_on(
 
 
 def test_a_stop_while_the_branch_is_made_comes_too_late(start_paceline: Start, service: Path, binaries: Path) -> None:
-    with waiting_program(binaries, "git", at=" branch --no-track ") as reading:
+    with waiting_program(binaries, "git", at=" branch --force ") as reading:
         process = start_paceline("update", service, *TO_NEXT)
         wait_for(reading)
         os.killpg(process.pid, signal.SIGINT)
@@ -619,7 +618,7 @@ def test_of_two_at_once_the_second_says_so(
     with waiting_program(binaries, "uv", at=" run ty ") as reading:
         first = start_paceline("update", service, *TO_NEXT, "--verify")
         wait_for(reading)
-        assert f"An update has {service.parent / 'demo.update-v1.1.0'}: it is under way" in refuse(paceline, service)
+        assert f"An update is under way in {service.parent / 'demo.update-v1.1.0'}; wait" in refuse(paceline, service)
         go(binaries)
         stdout, _ = first.communicate(timeout=PATIENCE)
     assert first.returncode == 0, stdout

@@ -393,8 +393,8 @@ def test_it_waits_on_when_its_checks_fail(paceline: Command, service: Path, wait
 def test_a_second_update_says_that_one_waits(paceline: Command, service: Path, waiting: Path) -> None:
     before = state(service), files(waiting)
     result = paceline("update", service, "--ref", "v1.1.0")
-    assert result.exit_code == 1
-    assert f"An update has {waiting}" in result.stderr
+    assert result.exit_code == 3
+    assert f"run `paceline update --continue {waiting}`" in result.stdout
     assert (state(service), files(waiting)) == before
 
 
