@@ -28,7 +28,8 @@ def progress(total: int) -> Generator[Callable[[Outcome], None]]:
 
 
 def show_outcomes(console: Console, outcomes: Sequence[Outcome]) -> None:
-    """A table of all services, then how to finish those in conflict, and the sum."""
+    """The notes on the versions, a table of all services, what to know of each, how to finish, and the sum."""
+    _show_upgrade_notes(console, outcomes)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("Service", no_wrap=True)
     table.add_column("Version", no_wrap=True)
@@ -37,18 +38,42 @@ def show_outcomes(console: Console, outcomes: Sequence[Outcome]) -> None:
     table.add_column("Branch, or why not", overflow="fold", no_wrap=not console.is_terminal)
     for outcome in outcomes:
         result = Text(outcome.result, style=STYLES.get(outcome.result, ""))
-        table.add_row(Text(outcome.member.name), _versions(outcome), result, Text(_branch_or_reason(outcome)))
+        versions = "" if outcome.report is None else _versions(outcome.report)
+        table.add_row(Text(outcome.member.name), versions, result, Text(_branch_or_reason(outcome)))
     print_table(console, table)
+    for outcome in outcomes:
+        _show_details(console, outcome)
     for outcome in outcomes:
         if outcome.report is not None and outcome.report.result is Result.CONFLICTS:
             console.out(f"\n{_how_to_finish(outcome.member, outcome.report)}", highlight=False)
     console.out(f"\n{_sum(outcomes)}", highlight=False)
 
 
-def _versions(outcome: Outcome) -> str:
-    report = outcome.report
-    if report is None:
-        return ""
+def _show_upgrade_notes(console: Console, outcomes: Sequence[Outcome]) -> None:
+    """What the template says of the versions in between: once, however many services come the same way."""
+    reports = (outcome.report for outcome in outcomes if outcome.report is not None)
+    found = dict.fromkeys((_versions(report), report.upgrade_notes) for report in reports if report.upgrade_notes)
+    for versions, notes in found:
+        console.print(Text(f"Upgrade notes, {versions}", style="bold"), soft_wrap=True)
+        console.out("\n".join(f"  {line}".rstrip() for line in notes.splitlines()) + "\n", highlight=False)
+
+
+def _show_details(console: Console, outcome: Outcome) -> None:
+    lines = [] if outcome.report is None else _details(outcome.report)
+    if lines:
+        console.print(Text(f"\n{outcome.member.name}", style="bold"), soft_wrap=True)
+        console.out("\n".join(f"  {line}" for line in lines), highlight=False)
+
+
+def _details(report: Report) -> list[str]:
+    """What somebody must know of a service before its branch is merged and deployed."""
+    required = [setting.variable for setting in report.added_settings if setting.default is None]
+    lost = f"Deleted, though they were edited here: {', '.join(report.lost_edits)}"
+    to_set = f"Must be set before deploying: {', '.join(required)}"
+    return [*([lost] if report.lost_edits else []), *([to_set] if required else []), *report.notes]
+
+
+def _versions(report: Report) -> str:
     is_same = report.version_before == report.version_after
     return report.version_after if is_same else f"{report.version_before} → {report.version_after}"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from paceline.errors import UsageError
 from paceline.fleet import Fleet, Member
-from paceline.snapshot import looks_like_directory
+from paceline.snapshot import git_url, looks_like_directory
 
 KEYS: Mapping[str, type] = {"answers": str, "template": str, "service": list}
 SERVICE_KEYS: Mapping[str, type] = {"url": str, "directory": str, "branch": str}
@@ -77,6 +77,10 @@ def _member(entry: Mapping[str, Any], base: Path, place: str) -> Member:
     inside = Path(directory or "")
     if inside.is_absolute() or ".." in inside.parts:
         raise UsageError(f"{place}: with a url, directory is a path in its repository, not {directory!r}.")
-    # A repository on this machine, which is read as the other paths are.
-    url = (base / url).resolve().as_uri() if looks_like_directory(url) else url
-    return Member(url=url, directory=inside, branch=branch)
+    return Member(url=_repository(url, base), directory=inside, branch=branch)
+
+
+def _repository(url: str, base: Path) -> str:
+    """The URL that git understands, so that one repository has one URL, however it was written."""
+    # A repository on this machine is read as the other paths are.
+    return (base / url).resolve().as_uri() if looks_like_directory(url) else git_url(url)

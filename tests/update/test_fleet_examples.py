@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 import yaml
@@ -94,6 +95,25 @@ def test_no_pull_request_is_opened_twice(open_pull_requests: OpenPullRequests) -
     assert calls[0][calls[0].index("--state") + 1] == "all"
 
 
+def test_a_pull_request_that_is_made_late_says_what_the_commit_says(
+    open_pull_requests: OpenPullRequests, tmp_path: Path
+) -> None:
+    report = _late_report()
+    calls = open_pull_requests([Outcome(member=Member(url=URL), report=report)])
+    assert [call[:2] for call in calls] == [["pr", "list"], ["api", ANY], ["pr", "create"]]
+    assert calls[1][1:] == [
+        f"repos/{{owner}}/{{repo}}/commits/{BRANCH.replace('/', '%2F')}",
+        *["--jq", ".commit.message"],
+    ]
+    assert calls[2][-2:] == ["--body-file", "body.md"]
+    assert (tmp_path / "body.md").read_text() == f"The message of a commit in {URL}\n"
+
+
+def test_no_pull_request_is_made_late_without_the_commits_message(open_pull_requests: OpenPullRequests) -> None:
+    calls = open_pull_requests([Outcome(member=Member(url=URL), report=_late_report())], refuses=True, status=1)
+    assert [call[:2] for call in calls] == [["pr", "list"], ["api", ANY]]
+
+
 def test_one_pull_request_that_is_refused_does_not_keep_the_others_back(open_pull_requests: OpenPullRequests) -> None:
     pushed = _report(pushed_to="origin", base="main")
     members = [Member(url=f"https://github.com/acme/{name}.git") for name in ("orders", "billing")]
@@ -116,7 +136,8 @@ def open_pull_requests(tmp_path: Path) -> OpenPullRequests:
         refusal = "exit 1" if refuses else ""
         gh.write_text(
             f"#!/bin/sh\nprintf '%s\\n' \"$@\" '' >> '{calls}'\n"
-            f'if [ "$2" = list ]; then echo {found}; else :; {refusal}\nfi\n'
+            f'if [ "$2" = list ]; then echo {found}; exit; fi\n{refusal}\n'
+            'if [ "$1" = api ]; then echo "The message of a commit in $GH_REPO"; fi\n'
         )
         gh.chmod(0o755)
         (tmp_path / "reports.json").write_text(json.dumps([outcome.as_dict() for outcome in outcomes]))
@@ -136,6 +157,12 @@ def open_pull_requests(tmp_path: Path) -> OpenPullRequests:
         return [call.splitlines() for call in calls.read_text().strip().split("\n\n")]
 
     return run
+
+
+def _late_report() -> Report:
+    """Of a branch that an earlier run has made: it says of the update no more than the versions."""
+    known: dict[str, Any] = {"pushed_to": "origin", "base": "main", "result": Result.ON_BRANCH}
+    return _report(upgrade_notes="", added_settings=[], changed_answers={}, lost_edits=[], **known)
 
 
 def _report(**more: Any) -> Report:  # noqa: ANN401 - any of the report's fields

@@ -37,6 +37,22 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     assert fleet.members[0].name == "acme/orders services/orders"
 
 
+@pytest.mark.parametrize(
+    ("written", "url"),
+    [
+        ("git+https://git.example.com/acme/orders.git", "https://git.example.com/acme/orders.git"),
+        ("git+file:///srv/orders.git", "file:///srv/orders.git"),
+        ("git+ssh://git@git.example.com/acme/orders.git", "ssh://git@git.example.com/acme/orders.git"),
+        ("gh:acme/orders", "https://github.com/acme/orders.git"),
+        ("gl:acme/orders.git", "https://gitlab.com/acme/orders.git"),
+    ],
+)
+def test_a_url_as_services_store_it_is_one_that_git_understands(written: str, url: str, tmp_path: Path) -> None:
+    file = tmp_path / "fleet.toml"
+    file.write_text(f"[[service]]\nurl = '{written}'")
+    assert list(read_fleet(file).members) == [Member(url=url)]
+
+
 def test_a_password_is_not_shown() -> None:
     member = Member(url="https://ada:secret@git.example.com/acme/orders.git")
     assert "secret" not in f"{member.name} {member.address}"
@@ -62,6 +78,14 @@ def test_a_password_is_not_shown() -> None:
         ("[[service]]\nurl = 'x'\ndirectory = '../y'", "a path in its repository, not '../y'"),
         ("[[service]]\nurl = 'x'\ndirectory = '/y'", "a path in its repository, not '/y'"),
         ("[[service]]\nurl = 'x'\n[[service]]\nurl = './x'", "[[service]] 2 is the same as [[service]] 1"),
+        (
+            "[[service]]\nurl = 'https://github.com/acme/x.git'\n[[service]]\nurl = 'gh:acme/x'",
+            "[[service]] 2 is the same as [[service]] 1 (https://github.com/acme/x.git)",
+        ),
+        (
+            "[[service]]\nurl = 'file:///srv/x.git'\n[[service]]\nurl = 'git+file:///srv/x.git'",
+            "[[service]] 2 is the same as [[service]] 1",
+        ),
         ("[[service", "is not TOML"),
     ],
 )
