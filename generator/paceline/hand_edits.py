@@ -44,6 +44,7 @@ class Findings:
 class _Verdict(Enum):
     FORMER = "the files were made with the former answers"
     LATER = "the files were made with the later answers"
+    REFUSED = "a rule refuses the later answers, with which nothing can have been made"
     UNDECIDED = "the files tell neither"
 
 
@@ -87,7 +88,6 @@ def _read_history(
 ) -> tuple[dict[str, Any], list[HandEdit]]:
     """Go back through the changes of the answers until each was once confirmed or refuted by the files."""
     rendered = dict(answers)
-    edits: list[HandEdit] = []
     settled: set[str] = set()
     for change in _changes(service):
         names = [name for name in change.names if name in renderings.names and name not in settled]
@@ -95,13 +95,14 @@ def _read_history(
             continue
         former = _with_former(rendered, change, names)
         verdict = _Verdict.LATER if change.is_update else _judge(renderings, former, rendered, service.directory)
-        if verdict is _Verdict.FORMER or (verdict is _Verdict.UNDECIDED and not change.is_committed):
-            edits += [_edit(name, answers.get(name), former.get(name)) for name in names]
+        if verdict in (_Verdict.FORMER, _Verdict.LATER):
+            settled.update(names)
+        # Where nothing speaks for the later answers; older changes may yet tell that the former were no better.
+        is_unproven = verdict is _Verdict.REFUSED or (verdict is _Verdict.UNDECIDED and not change.is_committed)
+        if verdict is _Verdict.FORMER or is_unproven:
             rendered = former
-            settled.update(names)
-        elif verdict is _Verdict.LATER:
-            settled.update(names)
-    return rendered, edits
+    edited = [name for name in {**answers, **rendered} if rendered.get(name) != answers.get(name)]
+    return rendered, [_edit(name, answers.get(name), rendered.get(name)) for name in edited]
 
 
 def _changes(service: Service) -> Iterator[_Change]:
@@ -147,8 +148,7 @@ def _judge(renderings: Renderings, former: Mapping[str, Any], later: Mapping[str
     except BrokenTemplateError:
         return _Verdict.UNDECIDED
     except PacelineError:
-        # Nothing can have been made with answers that a rule refuses.
-        return _Verdict.FORMER
+        return _Verdict.REFUSED
     contents = {
         file: (content(before.directory, file), content(after.directory, file), content(service, file))
         for file in sorted({*files_of(before), *files_of(after)})

@@ -221,6 +221,28 @@ def test_it_is_found_behind_other_changes_of_the_answers_and_an_update(examine: 
     assert _edited(examine(service, "--ref", "v1.2.0")) == []
 
 
+@pytest.mark.parametrize("is_committed", [True, False])
+@pytest.mark.parametrize("last", [3, 4000])
+def test_of_several_edits_the_answer_before_the_first_is_the_one_that_the_files_were_made_with(
+    examine: Examine, service: Path, last: int, *, is_committed: bool
+) -> None:
+    write_answers(service, {"replicas": 4})
+    commit_all(service)
+    write_answers(service, {"replicas": last})
+    if is_committed:
+        commit_all(service)
+    found = examine(service)
+    assert (_edited(found), found["changed_files"]) == ([("replicas", last, 2)], [])
+
+
+def test_an_answer_that_is_put_back_without_a_commit_is_no_hand_edit(examine: Examine, service: Path) -> None:
+    write_answers(service, {"replicas": 4000})
+    commit_all(service)
+    write_answers(service, {"replicas": 2})
+    found = examine(service)
+    assert (_edited(found), found["exit"]) == ([], 0)
+
+
 def test_an_answer_that_adds_a_file_was_edited_by_hand_only_where_all_else_is_as_before(
     examine: Examine, service: Path
 ) -> None:
