@@ -16,6 +16,11 @@ from paceline.errors import BrokenTemplateError, InvalidAnswerError, PacelineErr
 from paceline.service import Service
 from paceline.update_report import text_at
 
+SHALLOW = (
+    "The history is shallow, so answers that were edited by hand before it begins cannot be told from files that were"
+    " changed; fetch all of it (`git fetch --unshallow`; in a workflow fetch-depth: 0)."
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class HandEdit:
@@ -39,6 +44,8 @@ class Findings:
     """What the answers file says, without what the recorded version refuses."""
     rendered: Mapping[str, Any]
     """With what the files were made, as far as that can be known."""
+    limit: str | None
+    """Why there may be edits that were not found, as a sentence."""
 
 
 class _Verdict(Enum):
@@ -80,7 +87,12 @@ def find_hand_edits(service: Service, renderings: Renderings) -> Findings:
     if not from_history:
         rendered = accepted
     # A rule often refuses another answer than the edited one, which the history tells.
-    return Findings(edits=[*edits, *(from_history or refused)], accepted=accepted, rendered=rendered)
+    return Findings(
+        edits=[*edits, *(from_history or refused)],
+        accepted=accepted,
+        rendered=rendered,
+        limit=SHALLOW if _is_shallow(service.directory) else None,
+    )
 
 
 def _read_history(
@@ -121,6 +133,10 @@ def _changes(service: Service) -> Iterator[_Change]:
             former = _answers_at(directory, parent)
             if former is not None and later is not None:
                 yield _Change(former=former, later=later, is_committed=True)
+
+
+def _is_shallow(directory: Path) -> bool:
+    return git.git(directory, "rev-parse", "--is-shallow-repository") == "true"
 
 
 def _answers_at(directory: Path, commit: str) -> dict[str, Any] | None:
