@@ -3,6 +3,7 @@
 The next update would start from files that the service never had, and silently leave out what the edit was for.
 """
 
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -14,8 +15,13 @@ from paceline.answers import ANSWERS_FILE, parse_answers_file
 from paceline.drift import Renderings, content, files_of
 from paceline.errors import BrokenTemplateError, InvalidAnswerError, PacelineError
 from paceline.service import Service
+from paceline.snapshot import Snapshot
 from paceline.update_report import text_at
 
+HOW_TO_MEND = (
+    "An update starts from the answers that the files were made with: put those back into the answers file and commit"
+    " that, then change them with `paceline update --set NAME=VALUE`."
+)
 SHALLOW = (
     "The history is shallow, so answers that were edited by hand before it begins cannot be told from files that were"
     " changed; fetch all of it (`git fetch --unshallow`; in a workflow fetch-depth: 0)."
@@ -93,6 +99,31 @@ def find_hand_edits(service: Service, renderings: Renderings) -> Findings:
         rendered=rendered,
         limit=SHALLOW if _is_shallow(service.directory) else None,
     )
+
+
+def check_answers_are_as_made(service: Service, snapshot: Snapshot, recorded: str) -> None:
+    """Raise :class:`PacelineError` for answers that were edited by hand, of which an update would know nothing.
+
+    ``recorded`` is the commit of the template that the service has recorded. It is rendered only where the history has
+    a change of the answers that may be such an edit.
+    """
+    if not _may_be_edited(service):
+        return
+    with tempfile.TemporaryDirectory(prefix="paceline-answers-", ignore_cleanup_errors=True) as root:
+        edits = find_hand_edits(service, Renderings(snapshot.export(recorded), Path(root))).edits
+    if edits:
+        raise PacelineError(" ".join([*(edit.reason for edit in edits), HOW_TO_MEND]))
+
+
+def _may_be_edited(service: Service) -> bool:
+    """Whether an answer has last changed while the version of the template stayed."""
+    settled: set[str] = set()
+    for change in _changes(service):
+        names = set(change.names) - settled
+        if names and not change.is_update:
+            return True
+        settled |= names
+    return False
 
 
 def _read_history(

@@ -7,12 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from paceline.display import print_table
+from paceline.hand_edits import HOW_TO_MEND
 from paceline.status import Status
-
-HOW_TO_MEND_ANSWERS = (
-    "An update starts from the answers that the files were made with: put those back into the answers file and commit"
-    " that, then change them with `paceline update --set NAME=VALUE`."
-)
 
 
 def show_statuses(console: Console, statuses: Sequence[Status]) -> None:
@@ -30,7 +26,7 @@ def show_statuses(console: Console, statuses: Sequence[Status]) -> None:
     whose = {status.directory: "" if is_single else f"{status.directory}: " for status in statuses}
     sentences = [whose[status.directory] + sentence for status in statuses for sentence in _sentences(status)]
     if any(status.hand_edits for status in statuses):
-        sentences.append(HOW_TO_MEND_ANSWERS)
+        sentences.append(HOW_TO_MEND)
     for sentence in sentences:
         console.out(f"\n{sentence}", highlight=False)
 

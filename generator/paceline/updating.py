@@ -121,12 +121,15 @@ def _update(
     with stopping(NOTHING_CHANGED) as begin_cleaning:
         change = _prepare(service, snapshot, request)
         if _is_done(change):
+            if request.given:
+                _check_answers_are_as_made(change)
             return replace(change.report(Result.UP_TO_DATE), branch=None)
         check_is_committed(service)
         if not request.is_rehearsal and _is_made(change, remote):
             return change.report(Result.ON_BRANCH)
         check_branch_is_possible(service, change.branch)
         before, after = _plans(change)
+        _check_answers_are_as_made(change)
         report = change.report(Result.REHEARSED, plan_before=before, plan_after=after, upgrade_notes=_notes(change))
         with new_worktree(service, change.branch) as worktree:
             try:
@@ -213,6 +216,12 @@ def _is_done(change: _Update) -> bool:
     )
     has_moved = request.url is not None and request.url != change.service.url
     return change.commit_before == change.commit_after and is_as_given and not has_moved
+
+
+def _check_answers_are_as_made(change: _Update) -> None:
+    from paceline import hand_edits
+
+    hand_edits.check_answers_are_as_made(change.service, change.snapshot, change.commit_before)
 
 
 def _is_made(change: _Update, remote: str | None) -> bool:
