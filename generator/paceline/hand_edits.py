@@ -3,6 +3,7 @@
 The next update would start from files that the service never had, and silently leave out what the edit was for.
 """
 
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -14,7 +15,17 @@ from paceline.answers import ANSWERS_FILE, parse_answers_file
 from paceline.drift import Renderings, content, files_of
 from paceline.errors import BrokenTemplateError, InvalidAnswerError, PacelineError
 from paceline.service import Service
+from paceline.snapshot import Snapshot
 from paceline.update_report import text_at
+
+HOW_TO_MEND = (
+    "An update starts from the answers that the files were made with: put those back into the answers file and commit"
+    " that, then change them with `paceline update --set NAME=VALUE`."
+)
+SHALLOW = (
+    "The history is shallow, so answers that were edited by hand before it begins cannot be told from files that were"
+    " changed; fetch all of it (`git fetch --unshallow`; in a workflow fetch-depth: 0)."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,11 +50,14 @@ class Findings:
     """What the answers file says, without what the recorded version refuses."""
     rendered: Mapping[str, Any]
     """With what the files were made, as far as that can be known."""
+    limit: str | None
+    """Why there may be edits that were not found, as a sentence."""
 
 
 class _Verdict(Enum):
     FORMER = "the files were made with the former answers"
     LATER = "the files were made with the later answers"
+    REFUSED = "a rule refuses the later answers, with which nothing can have been made"
     UNDECIDED = "the files tell neither"
 
 
@@ -79,7 +93,37 @@ def find_hand_edits(service: Service, renderings: Renderings) -> Findings:
     if not from_history:
         rendered = accepted
     # A rule often refuses another answer than the edited one, which the history tells.
-    return Findings(edits=[*edits, *(from_history or refused)], accepted=accepted, rendered=rendered)
+    return Findings(
+        edits=[*edits, *(from_history or refused)],
+        accepted=accepted,
+        rendered=rendered,
+        limit=SHALLOW if _is_shallow(service.directory) else None,
+    )
+
+
+def check_answers_are_as_made(service: Service, snapshot: Snapshot, recorded: str) -> None:
+    """Raise :class:`PacelineError` for answers that were edited by hand, of which an update would know nothing.
+
+    ``recorded`` is the commit of the template that the service has recorded. It is rendered only where the history has
+    a change of the answers that may be such an edit.
+    """
+    if not _may_be_edited(service):
+        return
+    with tempfile.TemporaryDirectory(prefix="paceline-answers-", ignore_cleanup_errors=True) as root:
+        edits = find_hand_edits(service, Renderings(snapshot.export(recorded), Path(root))).edits
+    if edits:
+        raise PacelineError(" ".join([*(edit.reason for edit in edits), HOW_TO_MEND]))
+
+
+def _may_be_edited(service: Service) -> bool:
+    """Whether an answer has last changed while the version of the template stayed."""
+    settled: set[str] = set()
+    for change in _changes(service):
+        names = set(change.names) - settled
+        if names and not change.is_update:
+            return True
+        settled |= names
+    return False
 
 
 def _read_history(
@@ -87,7 +131,6 @@ def _read_history(
 ) -> tuple[dict[str, Any], list[HandEdit]]:
     """Go back through the changes of the answers until each was once confirmed or refuted by the files."""
     rendered = dict(answers)
-    edits: list[HandEdit] = []
     settled: set[str] = set()
     for change in _changes(service):
         names = [name for name in change.names if name in renderings.names and name not in settled]
@@ -95,13 +138,14 @@ def _read_history(
             continue
         former = _with_former(rendered, change, names)
         verdict = _Verdict.LATER if change.is_update else _judge(renderings, former, rendered, service.directory)
-        if verdict is _Verdict.FORMER or (verdict is _Verdict.UNDECIDED and not change.is_committed):
-            edits += [_edit(name, answers.get(name), former.get(name)) for name in names]
+        if verdict in (_Verdict.FORMER, _Verdict.LATER):
+            settled.update(names)
+        # Where nothing speaks for the later answers; older changes may yet tell that the former were no better.
+        is_unproven = verdict is _Verdict.REFUSED or (verdict is _Verdict.UNDECIDED and not change.is_committed)
+        if verdict is _Verdict.FORMER or is_unproven:
             rendered = former
-            settled.update(names)
-        elif verdict is _Verdict.LATER:
-            settled.update(names)
-    return rendered, edits
+    edited = [name for name in {**answers, **rendered} if rendered.get(name) != answers.get(name)]
+    return rendered, [_edit(name, answers.get(name), rendered.get(name)) for name in edited]
 
 
 def _changes(service: Service) -> Iterator[_Change]:
@@ -120,6 +164,10 @@ def _changes(service: Service) -> Iterator[_Change]:
             former = _answers_at(directory, parent)
             if former is not None and later is not None:
                 yield _Change(former=former, later=later, is_committed=True)
+
+
+def _is_shallow(directory: Path) -> bool:
+    return git.git(directory, "rev-parse", "--is-shallow-repository") == "true"
 
 
 def _answers_at(directory: Path, commit: str) -> dict[str, Any] | None:
@@ -147,8 +195,7 @@ def _judge(renderings: Renderings, former: Mapping[str, Any], later: Mapping[str
     except BrokenTemplateError:
         return _Verdict.UNDECIDED
     except PacelineError:
-        # Nothing can have been made with answers that a rule refuses.
-        return _Verdict.FORMER
+        return _Verdict.REFUSED
     contents = {
         file: (content(before.directory, file), content(after.directory, file), content(service, file))
         for file in sorted({*files_of(before), *files_of(after)})

@@ -98,13 +98,13 @@ def update(
     if goes_on:
         report = updating.finish(directory, checks=checks)
     else:
-        suggested = suggested or services.answers
+        suggested, address = suggested or services.answers, url or services.template
         request = updating.Request(
             ref=ref,
             given=dict(parse_pairs(answers or (), option="--set")),
             suggested=read_answers(suggested) if suggested else {},
             suggested_in=f"in {suggested}",
-            url=absolute(url or services.template) if url or services.template else None,
+            url=absolute(address) if address else None,
             is_rehearsal=dry_run,
             pushes=push,
         )

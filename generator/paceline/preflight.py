@@ -32,7 +32,10 @@ def plan_before(version: Version, stored: Mapping[str, Any]) -> dict[str, str]:
     """
     from paceline.rendering import reconsidered_answers
 
-    remedy = "it was written by hand: put back what git has, and use --set afterwards"
+    remedy = (
+        "it was written by hand: put back the answer that the files were made with (`paceline status` names it),"
+        " commit, and use --set"
+    )
     _check_can_be_answers(version, stored, remedy=remedy)
     answers = reconsidered_answers(version.template, stored, {})
     _check_is_kept(version, answers, stored, remedy=remedy)

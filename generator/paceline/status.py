@@ -38,6 +38,8 @@ class Status:
     drift: Drift | None = None
     """None where the files that the template makes of the answers cannot be known."""
     hand_edits: Sequence[HandEdit] = ()
+    answers_problem: str | None = None
+    """Why answers may have been edited by hand that were not found."""
     plan_problem: str | None = None
     """Why the stored answers make no plan that fits, in the service's version or in the target."""
     problem: str | None = None
@@ -74,6 +76,7 @@ class Status:
                 }
                 for edit in self.hand_edits
             ],
+            "answers_problem": self.answers_problem,
             "plan_fits": None if self.problem else self.plan_problem is None,
             "plan_problem": self.plan_problem,
             "problem": self.problem,
@@ -134,6 +137,7 @@ def _compare(directory: Path, service: Service, snapshot: Snapshot, target: str,
         is_newer=is_newer,
         drift=_drift(renderings, findings.rendered, service.directory),
         hand_edits=findings.edits,
+        answers_problem=findings.limit,
         plan_problem=_plan_problem(renderings, findings.accepted, wanted if has_target_to_meet else None),
     )
 

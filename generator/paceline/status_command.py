@@ -44,7 +44,7 @@ def status(
 
     Writes nothing. Ends with 0 when all are current and clean (files that were changed or deleted alone are no
     fault), with 3 when one is behind, has answers that were edited by hand, or a plan that does not fit, and with 1
-    when one could not be examined.
+    when one could not be examined. In a shallow clone, answers that were edited by hand may not be found; it says so.
     """
     from paceline.status import examine
 

@@ -7,12 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from paceline.display import print_table
+from paceline.hand_edits import HOW_TO_MEND
 from paceline.status import Status
-
-HOW_TO_MEND_ANSWERS = (
-    "An update starts from the answers that the files were made with: put those back into the answers file and commit"
-    " that, then change them with `paceline update --set NAME=VALUE`."
-)
 
 
 def show_statuses(console: Console, statuses: Sequence[Status]) -> None:
@@ -30,7 +26,7 @@ def show_statuses(console: Console, statuses: Sequence[Status]) -> None:
     whose = {status.directory: "" if is_single else f"{status.directory}: " for status in statuses}
     sentences = [whose[status.directory] + sentence for status in statuses for sentence in _sentences(status)]
     if any(status.hand_edits for status in statuses):
-        sentences.append(HOW_TO_MEND_ANSWERS)
+        sentences.append(HOW_TO_MEND)
     for sentence in sentences:
         console.out(f"\n{sentence}", highlight=False)
 
@@ -38,8 +34,12 @@ def show_statuses(console: Console, statuses: Sequence[Status]) -> None:
 def _findings(status: Status) -> tuple[str, str, str, str]:
     if status.problem is not None:
         return "not examined", "", "", ""
-    answers = f"{len(status.hand_edits)} edited by hand" if status.hand_edits else "as made"
-    return _distance(status), _drift(status), answers, "fits" if status.plan_problem is None else "does not fit"
+    return (
+        _distance(status),
+        _drift(status),
+        _answers(status),
+        "fits" if status.plan_problem is None else "does not fit",
+    )
 
 
 def _distance(status: Status) -> str:
@@ -58,6 +58,12 @@ def _drift(status: Status) -> str:
     return ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "as made"
 
 
+def _answers(status: Status) -> str:
+    if status.hand_edits:
+        return f"{len(status.hand_edits)} edited by hand"
+    return "as made" if status.answers_problem is None else "not known"
+
+
 def _show_drift(console: Console, status: Status) -> None:
     if status.drift is None or not (status.drift.changed or status.drift.deleted):
         return
@@ -69,4 +75,5 @@ def _show_drift(console: Console, status: Status) -> None:
 
 def _sentences(status: Status) -> list[str]:
     found = [edit.reason for edit in status.hand_edits]
-    return found + [sentence for sentence in (status.plan_problem, status.problem) if sentence is not None]
+    problems = (status.answers_problem, status.plan_problem, status.problem)
+    return found + [sentence for sentence in problems if sentence is not None]

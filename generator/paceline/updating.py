@@ -134,6 +134,8 @@ def _update(
     with stopping(NOTHING_CHANGED) as begin_cleaning:
         change = _prepare(service, snapshot, request)
         if _is_done(change):
+            if request.given:
+                _check_answers_are_as_made(change)
             stays = [f"These answers are stored already; {service.name} stays at {service.version}."]
             return replace(change.report(Result.UP_TO_DATE), branch=None, notes=stays if request.given else [])
         check_is_committed(service)
@@ -144,6 +146,7 @@ def _update(
             return Report.from_dict(waiting.notes()["report"])
         check_branch_is_possible(service, change.branch)
         before, after = _plans(change)
+        _check_answers_are_as_made(change)
         report = change.report(Result.REHEARSED, plan_before=before, plan_after=after, upgrade_notes=_notes(change))
         with new_worktree(service, change.branch) as worktree:
             try:
@@ -240,6 +243,12 @@ def _is_done(change: _Update) -> bool:
         for name, answer in request.given.items()
     )
     return change.commit_before == change.commit_after and is_as_given and not change.has_moved
+
+
+def _check_answers_are_as_made(change: _Update) -> None:
+    from paceline import hand_edits
+
+    hand_edits.check_answers_are_as_made(change.service, change.snapshot, change.commit_before)
 
 
 def _is_made(change: _Update, remote: str | None) -> bool:

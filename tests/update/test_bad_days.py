@@ -217,7 +217,7 @@ def test_an_answer_written_by_hand_that_no_rule_allows_is_named(paceline: Comman
     commit(service)
     said = refuse(paceline, service)
     assert "v1.0.0 of the template refuses the stored answer cpu_cores: 0" in said
-    assert "it was written by hand" in said
+    assert "it was written by hand: put back the answer that the files were made with (`paceline status` names" in said
 
 
 # Links

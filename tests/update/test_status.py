@@ -92,6 +92,7 @@ def test_one_that_is_current_and_as_it_was_made_is_fine(examine: Examine, servic
         "changed_files": [],
         "deleted_files": [],
         "hand_edited_answers": [],
+        "answers_problem": None,
         "plan_fits": True,
         "plan_problem": None,
         "problem": None,
@@ -221,6 +222,28 @@ def test_it_is_found_behind_other_changes_of_the_answers_and_an_update(examine: 
     assert _edited(examine(service, "--ref", "v1.2.0")) == []
 
 
+@pytest.mark.parametrize("is_committed", [True, False])
+@pytest.mark.parametrize("last", [3, 4000])
+def test_of_several_edits_the_answer_before_the_first_is_the_one_that_the_files_were_made_with(
+    examine: Examine, service: Path, last: int, *, is_committed: bool
+) -> None:
+    write_answers(service, {"replicas": 4})
+    commit_all(service)
+    write_answers(service, {"replicas": last})
+    if is_committed:
+        commit_all(service)
+    found = examine(service)
+    assert (_edited(found), found["changed_files"]) == ([("replicas", last, 2)], [])
+
+
+def test_an_answer_that_is_put_back_without_a_commit_is_no_hand_edit(examine: Examine, service: Path) -> None:
+    write_answers(service, {"replicas": 4000})
+    commit_all(service)
+    write_answers(service, {"replicas": 2})
+    found = examine(service)
+    assert (_edited(found), found["exit"]) == ([], 0)
+
+
 def test_an_answer_that_adds_a_file_was_edited_by_hand_only_where_all_else_is_as_before(
     examine: Examine, service: Path
 ) -> None:
@@ -274,8 +297,8 @@ def test_an_answer_that_plain_copier_has_changed_and_nobody_committed_is_no_hand
     assert _edited(examine(service)) == []
 
 
-def test_a_shallow_clone_is_examined_as_far_as_its_history_goes(
-    examine: Examine, service: Path, tmp_path: Path
+def test_a_shallow_clone_is_examined_as_far_as_its_history_goes_and_told(
+    examine: Examine, run: Callable[..., Result], service: Path, tmp_path: Path
 ) -> None:
     write_answers(service, {"replicas": 3})
     commit_all(service)
@@ -286,6 +309,11 @@ def test_a_shallow_clone_is_examined_as_far_as_its_history_goes(
         git(tmp_path, "clone", "--quiet", "--depth", str(depth), f"file://{service}", clone)
         found = examine(clone)
         assert (_edited(found), found["changed_files"], found["problem"]) == (edited, changed, None)
+        assert found["answers_problem"].startswith("The history is shallow")
+        assert found["exit"] == (3 if edited else 0)
+    shown = run(tmp_path / "clone-2", "--ref", "v1.1.0").stdout
+    assert "not known" in shown.splitlines()[1]
+    assert "fetch all of it (`git fetch --unshallow`; in a workflow fetch-depth: 0)." in shown
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def test_a_plan_that_no_provider_has_is_refused_by_its_name() -> None:
 def test_an_answer_of_another_type_is_refused_as_such() -> None:
     sentence = _refusal({"replicas": [2]}, {})
     assert "v2.0.0 of the template refuses a stored answer (replicas must be a whole number, not [2]);" in sentence
-    with pytest.raises(PacelineError, match="it was written by hand"):
+    with pytest.raises(PacelineError, match="put back the answer that the files were made with"):
         plan_before(VERSION, STORED | {"replicas": [2]})
 
 

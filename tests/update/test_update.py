@@ -1,11 +1,13 @@
 """``paceline update`` of one service: what it makes, and that plain copier makes the same."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from paceline import hand_edits
 from rendered import program
 from update.observations import Command, files, state, tree
 from update.small_template import add_version, address, commit, git, main_module, make_service
@@ -87,6 +89,49 @@ def test_a_version_and_an_answer_make_one_commit(paceline: Command, service: Pat
     branch = "paceline/update-v1.1.0-cpu_cores-8"
     assert tree(service, branch) == plain
     assert "With cpu_cores to 8." in git(service, "log", "-1", "--format=%b", branch)
+
+
+def write_cores(service: Path, number: int) -> None:
+    """Write an answer by hand, and commit it."""
+    answers = service / ".copier-answers.yml"
+    answers.write_text(re.sub(r"cpu_cores: \d+", f"cpu_cores: {number}", answers.read_text()))
+    commit(service)
+
+
+@pytest.mark.parametrize("asked", [("--ref", "v1.1.0"), ("--set", "cpu_cores=8"), ("--set", "cpu_cores=9")])
+def test_answers_that_were_edited_by_hand_are_refused_until_they_are_put_back(
+    paceline: Command, service: Path, asked: tuple[str, str]
+) -> None:
+    write_cores(service, 8)
+    before = state(service)
+    result = paceline("update", service, *asked)
+    assert result.exit_code == 1
+    said = " ".join(result.stderr.split())
+    assert ".copier-answers.yml says cpu_cores: 8, but the files were made with 2. An update starts from" in said
+    assert "put those back into the answers file and commit that" in said
+    assert state(service) == before
+    write_cores(service, 2)
+    result = paceline("update", service, "--set", "cpu_cores=8", "--json")
+    assert result.exit_code == 0, result.output
+    assert "sqlite on 8 cores" in git(service, "show", f"{json.loads(result.stdout)['branch']}:README.md")
+
+
+def test_answers_that_an_update_has_changed_are_none_of_these(paceline: Command, service: Path) -> None:
+    paceline("update", service, "--set", "cpu_cores=8")
+    git(service, "merge", "--quiet", "paceline/set-cpu_cores-8")
+    result = paceline("update", service, "--ref", "v1.1.0")
+    assert result.exit_code == 0, result.output
+
+
+def test_nothing_is_rendered_to_look_for_edits_where_only_updates_have_changed_the_answers(
+    paceline: Command, service: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hand_edits, "find_hand_edits", None)
+    paceline("update", service, "--ref", "v1.1.0", "--set", "cpu_cores=8")
+    git(service, "merge", "--quiet", "paceline/update-v1.1.0-cpu_cores-8")
+    for asked in (("--ref", "v1.2.0"), ("--set", "cpu_cores=8")):
+        result = paceline("update", service, *asked)
+        assert result.exit_code == 0, result.output
 
 
 def test_one_that_is_at_the_version_stays_as_it_is(paceline: Command, service: Path) -> None:
