@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from paceline import maintenance, status_command, template, verification
+from paceline import status_command, template, update_command, verification
 from paceline.answers import gather, stored_answers
 from paceline.destination import resolve_destination
 from paceline.errors import DeclinedError, PacelineError, StoppedError, UsageError
@@ -224,7 +224,7 @@ for _name, _command in COMMANDS_WITH_FLAGS.items():
     app.command(_name)(with_flags(_command, questions=()))
 app.command()(plans)
 app.command()(verify)
-app.command()(maintenance.update)
+app.command()(update_command.update)
 app.command()(status_command.status)
 
 

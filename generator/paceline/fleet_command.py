@@ -8,14 +8,11 @@ import typer
 
 from paceline.errors import UsageError
 from paceline.stopping import passing_on
-from paceline.terminal import console_for, print_json
+from paceline.terminal import FAILED, NEEDS_A_PERSON, console_for, print_json
 
 if TYPE_CHECKING:
     from paceline.fleet import Member, Outcome
     from paceline.updating import Request
-
-FAILED = 1
-CONFLICTS_LEFT = 3
 
 
 def update_fleet(
@@ -50,4 +47,4 @@ def update_fleet(
 def _status(outcomes: Sequence["Outcome"]) -> int:
     if any(outcome.is_failed for outcome in outcomes):
         return FAILED
-    return CONFLICTS_LEFT if any(outcome.result == "conflicts" for outcome in outcomes) else 0
+    return NEEDS_A_PERSON if any(outcome.result == "conflicts" for outcome in outcomes) else 0

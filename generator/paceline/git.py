@@ -44,7 +44,7 @@ def is_installed() -> bool:
 
 def git(directory: Path, *arguments: str | Path, environment: Mapping[str, str] | None = None) -> str:
     """What git prints, without the last line's end. Raises :class:`GitError` with the reason when it refuses."""
-    process = start(directory, *arguments, environment=environment)
+    process = run(directory, *arguments, environment=environment)
     if process.returncode:
         raise GitError(reason(process))
     return process.stdout.removesuffix("\n")
@@ -57,15 +57,15 @@ def lines(directory: Path, *arguments: str | Path) -> list[str]:
 
 def succeeds(directory: Path, *arguments: str | Path) -> bool:
     """Whether git agrees."""
-    return start(directory, *arguments).returncode == 0
+    return run(directory, *arguments).returncode == 0
 
 
 def undisturbed(directory: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """As :func:`start`, out of reach of the terminal's Ctrl-C: for what must not be left half done."""
+    """As :func:`run`, out of reach of the terminal's Ctrl-C: for what must not be left half done."""
     return _run(directory, arguments, process_group=0)
 
 
-def start(
+def run(
     directory: Path, *arguments: str | Path, environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run git to its end. Raises :class:`GitError` when it is not installed."""

@@ -156,7 +156,7 @@ def _changes(service: Service) -> Iterator[_Change]:
         now = {**service.answers, "_commit": service.version}
         yield _Change(former=committed, later=now, is_committed=False)
     # With the parents that have changed the file too, so that merges stand between what they merge.
-    listed = git.start(directory, "rev-list", "--parents", "HEAD", "--", ANSWERS_FILE)
+    listed = git.run(directory, "rev-list", "--parents", "HEAD", "--", ANSWERS_FILE)
     for line in listed.stdout.splitlines():
         commit, *parents = line.split()
         later = _answers_at(directory, commit)

@@ -113,7 +113,7 @@ def own_version() -> str | None:
     directory = template.locate()
     if not template.is_checkout(directory):
         return published_version(distribution("paceline"))
-    head = git.start(directory, "rev-parse", "--verify", "--quiet", "HEAD")
+    head = git.run(directory, "rev-parse", "--verify", "--quiet", "HEAD")
     return head.stdout.strip() or None
 
 
@@ -154,7 +154,7 @@ def _as_git_url(url: str) -> str:
 def _source_in_checkout(directory: Path) -> Source:
     if not (directory / "copier.yml").is_file():
         raise PacelineError(f"{directory} is not a template: it holds no copier.yml.")
-    top = git.start(directory, "rev-parse", "--show-toplevel") if git.is_installed() else None
+    top = git.run(directory, "rev-parse", "--show-toplevel") if git.is_installed() else None
     if top is None or top.returncode or Path(top.stdout.strip()).resolve() != directory:
         return Source(directory=directory, note=NOTE_ON_TEMPLATE_WITHOUT_HISTORY)
     if git.git(directory, "status", "--porcelain"):

@@ -10,12 +10,12 @@ USUAL_REMOTE = "origin"
 
 def current_branch(service: Service) -> str | None:
     """The branch that the service's repository is on; None when it is on none."""
-    return git.start(service.repository, "symbolic-ref", "--quiet", "--short", "HEAD").stdout.strip() or None
+    return git.run(service.repository, "symbolic-ref", "--quiet", "--short", "HEAD").stdout.strip() or None
 
 
 def find_remote(service: Service) -> str:
     """The remote that the current branch tracks, else ``origin``. Raises :class:`PacelineError` without either."""
-    tracked = git.start(service.repository, "config", f"branch.{current_branch(service)}.remote").stdout.strip()
+    tracked = git.run(service.repository, "config", f"branch.{current_branch(service)}.remote").stdout.strip()
     # A branch that tracks another one of the same repository names a dot.
     remote = USUAL_REMOTE if tracked in ("", ".") else tracked
     if not git.succeeds(service.repository, "remote", "get-url", remote):

@@ -28,7 +28,7 @@ def is_new(directory: Path) -> bool:
     own = directory / ".git"
     if not git.is_installed() or own.is_symlink() or not (own / "HEAD").is_file() or (own / "index").exists():
         return False
-    references = git.start(directory, "for-each-ref", "--count=1")
+    references = git.run(directory, "for-each-ref", "--count=1")
     return references.returncode == 0 and not references.stdout
 
 

@@ -53,7 +53,7 @@ def read_service(directory: Path) -> Service:
             f" a template without history; write both into {file} (_src_path: a git URL, _commit: a tag) and"
             " commit that."
         )
-    top = git.start(directory, "rev-parse", "--show-toplevel")
+    top = git.run(directory, "rev-parse", "--show-toplevel")
     if top.returncode:
         raise PacelineError(f"{directory} is in no git repository, which updates need; make one and commit all files.")
     return Service(

@@ -40,7 +40,7 @@ class Snapshot:
 
         Raises :class:`MissingVersionError`, which names the newest version that there is.
         """
-        found = git.start(
+        found = git.run(
             self.repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{version}^{{commit}}"
         )
         if found.returncode == 0:
@@ -82,7 +82,7 @@ class Snapshot:
 
     def read(self, commit: str, file: str) -> str | None:
         """A file's text at a commit; None where it is not."""
-        found = git.start(self.repository, "show", f"{commit}:{file}")
+        found = git.run(self.repository, "show", f"{commit}:{file}")
         return found.stdout if found.returncode == 0 else None
 
     def export(self, commit: str) -> Path:

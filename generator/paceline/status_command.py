@@ -7,15 +7,12 @@ import typer
 
 from paceline.origin import absolute
 from paceline.stopping import stopping
-from paceline.terminal import console_for, print_json
+from paceline.terminal import FAILED, NEEDS_A_PERSON, console_for, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from paceline.status import Status
-
-NOT_EXAMINED = 1
-NEEDS_A_PERSON = 3
 
 
 def status(
@@ -68,5 +65,5 @@ def _show(statuses: "Sequence[Status]") -> None:
 
 def _exit_status(statuses: "Sequence[Status]") -> int:
     if any(found.problem is not None for found in statuses):
-        return NOT_EXAMINED
+        return FAILED
     return NEEDS_A_PERSON if any(found.needs_a_person for found in statuses) else 0

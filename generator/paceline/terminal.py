@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from paceline.verification import Outcome
 
 
+# Exit statuses beside 0, and 2 for a command that was not understood.
+FAILED = 1
+NEEDS_A_PERSON = 3
+
+
 def run_checks(service: Path, console: "Console") -> list["Outcome"]:
     """Run a service's checks, and show each as it ends."""
     from paceline import display

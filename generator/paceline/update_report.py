@@ -117,5 +117,5 @@ def changed_settings(directory: Path, base: str) -> tuple[list[Setting], list[Se
 
 def text_at(directory: Path, commit: str, file: str) -> str | None:
     """The text of a service's file at a commit; None where it is not."""
-    shown = git.start(directory, "cat-file", "blob", f"{commit}:./{file}")
+    shown = git.run(directory, "cat-file", "blob", f"{commit}:./{file}")
     return shown.stdout if shown.returncode == 0 else None

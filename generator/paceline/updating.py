@@ -184,7 +184,9 @@ def finish(directory: Path, *, checks: Checks | None = None) -> Report:
         make_branch(worktree)
         worktree.remove()
     done = replace(done, worktree=None)
-    return _push(service, notes["remote"], done) if notes["remote"] else done
+    # The directory that was named may have been the one in the worktree.
+    lasting = replace(service, repository=worktree.repository)
+    return _push(lasting, notes["remote"], done) if notes["remote"] else done
 
 
 def awaits_checks(directory: Path) -> bool:

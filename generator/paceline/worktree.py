@@ -51,7 +51,7 @@ class Worktree:
     @property
     def is_kept(self) -> bool:
         """Whether somebody is to finish the update."""
-        found = git.start(self.root, "rev-parse", "--absolute-git-dir") if self.root.is_dir() else None
+        found = git.run(self.root, "rev-parse", "--absolute-git-dir") if self.root.is_dir() else None
         return found is not None and found.returncode == 0 and self._notes.exists()
 
     def notes(self) -> dict[str, Any]:
@@ -189,7 +189,7 @@ def make_branch(worktree: Worktree) -> None:
 
 def find_branch(service: Service, branch: str) -> str | None:
     """The commit of a branch of the service's repository; None where there is no such branch."""
-    found = git.start(service.repository, "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}")
+    found = git.run(service.repository, "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}")
     return found.stdout.strip() or None
 
 

@@ -82,6 +82,17 @@ def test_a_named_repository_is_rendered_at_the_named_version(
     assert _address(work / "demo") == {"_src_path": repository, "_commit": "v1.1.0"}
 
 
+def test_a_repository_on_this_machine_is_rendered_with_a_note(
+    paceline_command: Command, repository: str, tmp_path: Path, work: Path
+) -> None:
+    assert repository
+    bare = tmp_path / "template.git"
+    result = paceline_command("new", "demo", "--defaults", "--template", "../template.git", "--ref", "v1.1.0")
+    assert result.exit_code == 0, result.output
+    assert f"knows its template as {bare}, which only this machine has" in result.stderr
+    assert _address(work / "demo") == {"_src_path": str(bare), "_commit": "v1.1.0"}
+
+
 def test_a_repository_named_by_the_environment_is_rendered_at_the_commands_own_version(
     paceline_command: Command, repository: str, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -619,6 +619,7 @@ def test_of_two_at_once_the_second_says_so(
         first = start_paceline("update", service, *TO_NEXT, "--verify")
         wait_for(reading)
         assert f"An update is under way in {service.parent / 'demo.update-v1.1.0'}; wait" in refuse(paceline, service)
+        assert "is under way; stop the command that makes it" in paceline("update", "--abort", service).stderr
         go(binaries)
         stdout, _ = first.communicate(timeout=PATIENCE)
     assert first.returncode == 0, stdout

@@ -214,8 +214,10 @@ def test_it_is_found_behind_other_changes_of_the_answers_and_an_update(examine: 
     for replicas in (3, 4):
         write_answers(service, {"replicas": replicas})
         commit_all(service)
-    _merge_update(service, "--set", "project_name=Store")
-    _merge_update(service, "--ref", "v1.2.0")
+    _update_by_plain_copier(service, "--vcs-ref", ":current:", "--data", "project_name=Store")
+    commit_all(service)
+    _update_by_plain_copier(service, "--vcs-ref", "v1.2.0")
+    commit_all(service)
     assert _edited(examine(service, "--ref", "v1.2.0")) == [("replicas", 4, 2)]
     write_answers(service, {"replicas": 2})
     commit_all(service)
@@ -280,19 +282,7 @@ def test_answers_that_two_branches_have_changed_by_updates_are_no_hand_edits(exa
 def test_an_answer_that_plain_copier_has_changed_and_nobody_committed_is_no_hand_edit(
     examine: Examine, service: Path
 ) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "copier",
-        "update",
-        "--quiet",
-        "--defaults",
-        "--vcs-ref",
-        ":current:",
-        "--data",
-        "replicas=3",
-    ]
-    subprocess.run(command, cwd=service, check=True, capture_output=True)
+    _update_by_plain_copier(service, "--vcs-ref", ":current:", "--data", "replicas=3")
     assert (service / "compose.yaml").read_text() == "replicas: 3\n"
     assert _edited(examine(service)) == []
 
@@ -468,6 +458,11 @@ def _merge_update(service: Path, *arguments: str) -> None:
     result = CliRunner().invoke(app, ["update", str(service), "--json", *arguments])
     assert result.exit_code == 0, result.output
     git(service, "merge", "--quiet", "--no-edit", json.loads(result.stdout)["branch"])
+
+
+def _update_by_plain_copier(service: Path, *arguments: str) -> None:
+    command = [sys.executable, "-m", "copier", "update", "--quiet", "--defaults", *arguments]
+    subprocess.run(command, cwd=service, check=True, capture_output=True)
 
 
 def _isolate(patch: pytest.MonkeyPatch, home: Path) -> None:

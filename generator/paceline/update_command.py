@@ -1,4 +1,4 @@
-"""The commands for services that exist: ``update``."""
+"""The command ``update``: one service with its whole report, or many."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,15 +14,12 @@ from paceline.origin import absolute
 from paceline.service import read_service
 from paceline.snapshot import take_snapshot
 from paceline.stopping import stopping
-from paceline.terminal import console_for, print_json, run_checks
+from paceline.terminal import FAILED, NEEDS_A_PERSON, console_for, print_json, run_checks
 from paceline.update_report import Report, Result
 
 if TYPE_CHECKING:
     from paceline.fleet import Fleet
     from paceline.updating import Checks, Request
-
-CONFLICTS_LEFT = 3
-STATUSES = {Result.CONFLICTS: CONFLICTS_LEFT, Result.FAILED_CHECKS: 1}
 
 
 def update(
@@ -148,8 +145,8 @@ def _update(directory: Path, request: "Request", checks: "Checks | None") -> Rep
 
 def _status(report: Report) -> int:
     if report.conflicts:
-        return CONFLICTS_LEFT
-    return STATUSES.get(report.result, 0)
+        return NEEDS_A_PERSON
+    return FAILED if report.result is Result.FAILED_CHECKS else 0
 
 
 def _show(report: Report, *, as_json: bool) -> None:
