@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections import Counter
@@ -41,12 +42,18 @@ class Server:
         once = httpx2.Limits(max_keepalive_connections=0)
         return httpx2.AsyncClient(base_url=self.url, limits=once, timeout=_SECONDS)
 
+    def listens(self) -> bool:
+        """Whether it takes connections, which some servers do only after they have become ready."""
+        address = httpx2.URL(self.url)
+        with socket.socket() as client:
+            return client.connect_ex((address.host, address.port)) == 0
+
     async def wait_until_ready(self, workers: int) -> None:
         """Wait until so many have become ready. Raises ``AssertionError`` with the log when it ends before."""
 
         def are_ready() -> bool:
             assert self.process.poll() is None, self.log.read_text()
-            return len(self.workers()) >= workers
+            return len(self.workers()) >= workers and self.listens()
 
         await eventually(are_ready)
 
