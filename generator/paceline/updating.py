@@ -329,7 +329,7 @@ def _make(change: _Update, worktree: Worktree, report: Report, remote: str | Non
 def _complete(worktree: Worktree, base: str, message: str, report: Report, checks: Checks | None) -> Report:
     """Commit what is in the worktree, and say whether it passes the checks, so that its branch can be made."""
     note = renew_lock(worktree.directory, base)
-    git.git(worktree.root, *git.WITHOUT_HOOKS, "add", "--update")
+    git.git(worktree.root, *git.WITHOUT_HOOKS, *WITHOUT_WARNINGS, "add", "--update")
     _commit(worktree.root, base, message)
     report = _describe(worktree.directory, base, replace(report, notes=[*report.notes, note] if note else report.notes))
     outcomes = checks(worktree.directory) if checks else ()

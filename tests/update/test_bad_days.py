@@ -512,11 +512,10 @@ exec '{program}' "$@"
 @contextmanager
 def waiting_program(binaries: Path, name: str, *, at: str) -> Generator[int]:
     """Let a program wait at a call; the value is readable once it does."""
-    program = shutil.which(name)
+    # A real uv would install the service, and find it wanting.
+    program = shutil.which("true" if name == "uv" else name)
     with fifos(binaries.parent) as (reached, released, reading):
         script = binaries / name
-        script.unlink(missing_ok=True)
-        program = shutil.which(name) or shutil.which("true")
         script.write_text(
             WAITING.format(shell=shutil.which("sh"), at=at, reached=reached, released=released, program=program)
         )

@@ -187,12 +187,13 @@ def test_a_branch_that_a_colleague_has_pushed_is_not_made_again(
     (service,) = services("service")
     bare = publish(service, tmp_path / "remote.git")
     git(service, "remote", "add", "origin", bare)
-    git(bare, "branch", BRANCH, "main")
+    made = git(bare, "commit-tree", "-p", "main", "-m", "A colleague's update", "main^{tree}")
+    git(bare, "branch", BRANCH, made)
     result = update(service, "--ref", "v1.1.0", "--push")
     assert result.exit_code == 0, result.output
     assert "has this already" in result.stdout
     assert branches(service) == []
-    assert git(bare, "rev-parse", BRANCH) == git(bare, "rev-parse", "main")
+    assert git(bare, "rev-parse", BRANCH) == made
 
 
 def test_two_services_of_one_repository_are_updated_side_by_side(update: Update, origin: Path, tmp_path: Path) -> None:
