@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import paceline.template
+from isolation import isolate
 from paceline.cli import app
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -49,13 +50,7 @@ def copy_checkout(destination: Path, *, with_template: bool) -> Path:
 @pytest.fixture(autouse=True)
 def git_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A user with an identity, whatever the machine's settings are; returns the user's settings for git."""
-    for name in [name for name in os.environ if name.startswith("GIT_")]:
-        monkeypatch.delenv(name)
-    settings = tmp_path_factory.mktemp("home") / "gitconfig"
-    settings.write_text("[user]\n\tname = Ada\n\temail = ada@example.com\n")
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(settings))
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-    return settings
+    return isolate(monkeypatch, tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture(scope="session")

@@ -17,10 +17,11 @@ def names_in(directory: Path) -> list[str]:
     return sorted(path.name for path in directory.iterdir())
 
 
-def git(directory: Path, *arguments: str) -> str:
+def git(directory: Path, *arguments: str | Path) -> str:
     """What git prints."""
-    command = ["git", *arguments]
-    return subprocess.run(command, cwd=directory, check=True, capture_output=True, text=True).stdout.strip()
+    done = subprocess.run(["git", *map(str, arguments)], cwd=directory, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
 
 
 def hide_commands(monkeypatch: pytest.MonkeyPatch, directory: Path, *, but: str) -> None:

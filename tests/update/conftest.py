@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from isolation import isolate
 from paceline.cli import app
 from update.small_template import make_service, make_template
 
@@ -20,7 +21,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "generator"
 def pristine_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bare repository of the template, for tests that only read it."""
     with pytest.MonkeyPatch.context() as patch:
-        _isolate(patch, tmp_path_factory.mktemp("home"))
+        isolate(patch, tmp_path_factory.mktemp("home"))
         return make_template(tmp_path_factory.mktemp("pristine"))
 
 
@@ -28,14 +29,14 @@ def pristine_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pristine_service(pristine_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A service at v1.0.0, from which each test copies its own."""
     with pytest.MonkeyPatch.context() as patch:
-        _isolate(patch, tmp_path_factory.mktemp("home"))
+        isolate(patch, tmp_path_factory.mktemp("home"))
         return make_service(pristine_template, tmp_path_factory.mktemp("pristine") / "demo", "v1.0.0")
 
 
 @pytest.fixture(autouse=True)
 def git_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A user with an identity, whatever the machine's settings are; returns the user's settings for git."""
-    return _isolate(monkeypatch, tmp_path_factory.mktemp("home"))
+    return isolate(monkeypatch, tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture
@@ -117,16 +118,3 @@ exit 0
     )
     script.chmod(0o755)
     return calls
-
-
-def _isolate(patch: pytest.MonkeyPatch, home: Path) -> Path:
-    for name in [name for name in os.environ if name.startswith(("GIT_", "COPIER_"))]:
-        patch.delenv(name)
-    settings = home / "gitconfig"
-    settings.write_text("[user]\n\tname = Ada\n\temail = ada@example.com\n[init]\n\tdefaultBranch = main\n")
-    patch.setenv("GIT_CONFIG_GLOBAL", str(settings))
-    patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-    patch.setenv("COPIER_CACHE_DIR", str(home / "copier-cache"))
-    (home / "copier-settings.yml").write_text("{}\n")
-    patch.setenv("COPIER_SETTINGS_PATH", str(home / "copier-settings.yml"))
-    return settings

@@ -4,10 +4,11 @@ v1.1.0 changes the first line of the README, and asks for a ``region``.
 """
 
 import shutil
-import subprocess
 from pathlib import Path
 
 import copier
+
+from cli.observations import git
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ANSWERS_TEMPLATE = "{{ _copier_conf.answers_file }}.jinja"
@@ -31,13 +32,6 @@ region:
   type: str
   default: nowhere
 """
-
-
-def git(directory: Path, *arguments: str | Path) -> str:
-    """What git prints."""
-    done = subprocess.run(["git", *map(str, arguments)], cwd=directory, check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
 
 
 def make_template(directory: Path) -> Path:

@@ -5,11 +5,12 @@ v1.1.0 changes, adds and deletes files and settings. v1.2.0 asks for ``keep_days
 """
 
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import copier
+
+from cli.observations import git
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ANSWERS_TEMPLATE = "{{ _copier_conf.answers_file }}.jinja"
@@ -119,13 +120,6 @@ Set `API_KEY` before you deploy.
 
 The first version.
 """
-
-
-def git(directory: Path, *arguments: str | Path) -> str:
-    """What git prints."""
-    done = subprocess.run(["git", *map(str, arguments)], cwd=directory, check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
 
 
 def address(repository: Path) -> str:

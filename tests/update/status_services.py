@@ -7,7 +7,6 @@ After it comes a commit without a tag.
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import copier
 import yaml
 
 from cli.conftest import ANSWERS_TEMPLATE, REPOSITORY, copy_checkout
+from cli.observations import git
 
 PLAN = "aiven-postgresql-free"
 FILES = {
@@ -28,24 +28,6 @@ FILES = {
     "app/main.py": '"""The first service."""\n',
     "start.sh": "#!/bin/sh\n",
 }
-
-
-def git(directory: Path, *arguments: str | Path) -> str:
-    """What git prints."""
-    command = ["git", *map(str, arguments)]
-    return subprocess.run(command, cwd=directory, check=True, capture_output=True, text=True).stdout.strip()
-
-
-def isolated_settings(home: Path) -> dict[str, str]:
-    """Environment variables that give git and copier a user with an identity and no habits."""
-    (home / "gitconfig").write_text("[user]\n\tname = Ada\n\temail = ada@example.com\n[init]\n\tdefaultBranch = main\n")
-    (home / "settings.yml").write_text("{}\n")
-    return {
-        "GIT_CONFIG_GLOBAL": str(home / "gitconfig"),
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "COPIER_CACHE_DIR": str(home / "copier"),
-        "COPIER_SETTINGS_PATH": str(home / "settings.yml"),
-    }
 
 
 def make_template(directory: Path) -> Path:

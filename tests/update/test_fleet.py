@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from isolation import isolate
 from paceline.cli import app
 from update.fleet_services import (
     BRANCH,
@@ -38,17 +39,11 @@ PATIENCE = 120
 Update = Callable[..., Result]
 
 
-@pytest.fixture(autouse=True)
-def git_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A user with an identity, whatever the machine's settings are; returns the user's settings for git."""
-    return _isolate(monkeypatch, tmp_path_factory.mktemp("home"))
-
-
 @pytest.fixture(scope="module")
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with ``template.git`` and ``service``, a service at v1.0.0 in a repository; only read."""
     with pytest.MonkeyPatch.context() as patch:
-        _isolate(patch, tmp_path_factory.mktemp("home"))
+        isolate(patch, tmp_path_factory.mktemp("home"))
         directory = tmp_path_factory.mktemp("origin")
         commit(make_service(make_template(directory), directory / "service"))
     return directory
@@ -437,14 +432,3 @@ def _started(*arguments: str | Path) -> Generator[Any]:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-
-
-def _isolate(patch: pytest.MonkeyPatch, home: Path) -> Path:
-    for name in [name for name in os.environ if name.startswith(("GIT_", "COPIER_"))]:
-        patch.delenv(name)
-    settings = home / "gitconfig"
-    settings.write_text("[user]\n\tname = Ada\n\temail = ada@example.com\n[init]\n\tdefaultBranch = main\n")
-    patch.setenv("GIT_CONFIG_GLOBAL", str(settings))
-    patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-    patch.setenv("COPIER_CACHE_DIR", str(home / "copier-cache"))
-    return settings

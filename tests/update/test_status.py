@@ -13,13 +13,13 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import paceline.template
+from isolation import isolate
 from paceline.cli import app
 from update.status_services import (
     PLAN,
     commit_all,
     everything_in,
     git,
-    isolated_settings,
     make_service,
     make_template,
     write_answers,
@@ -34,7 +34,7 @@ POSTGRESQL = {"project_name": "Shop", "database": "postgresql", "replicas": 2}
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bare repository of the template."""
     with pytest.MonkeyPatch.context() as patch:
-        _isolate(patch, tmp_path_factory.mktemp("home"))
+        isolate(patch, tmp_path_factory.mktemp("home"))
         return make_template(tmp_path_factory.mktemp("template"))
 
 
@@ -42,14 +42,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pristine(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A service at v1.1.0, from which each test copies its own."""
     with pytest.MonkeyPatch.context() as patch:
-        _isolate(patch, tmp_path_factory.mktemp("home"))
+        isolate(patch, tmp_path_factory.mktemp("home"))
         return make_service(template, tmp_path_factory.mktemp("pristine") / "shop", "v1.1.0", POSTGRESQL)
-
-
-@pytest.fixture(autouse=True)
-def user(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """A user with an identity, whatever the machine's settings are."""
-    _isolate(monkeypatch, tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture
@@ -463,10 +457,3 @@ def _merge_update(service: Path, *arguments: str) -> None:
 def _update_by_plain_copier(service: Path, *arguments: str) -> None:
     command = [sys.executable, "-m", "copier", "update", "--quiet", "--defaults", *arguments]
     subprocess.run(command, cwd=service, check=True, capture_output=True)
-
-
-def _isolate(patch: pytest.MonkeyPatch, home: Path) -> None:
-    for name in [name for name in os.environ if name.startswith(("GIT_", "COPIER_"))]:
-        patch.delenv(name)
-    for name, value in isolated_settings(home).items():
-        patch.setenv(name, value)
