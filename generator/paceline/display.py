@@ -62,6 +62,13 @@ def print_table(console: Console, table: Table) -> None:
     console.out("\n".join(line.rstrip() for line in captured.get().splitlines()), highlight=False)
 
 
+def show_section(console: Console, title: str, lines: Sequence[str]) -> None:
+    """Lines under a title, after an empty line; nothing where there are none."""
+    if lines:
+        console.print(Text(f"\n{title}", style="bold"), soft_wrap=True)
+        console.out("\n".join(f"  {line}".rstrip() for line in lines), highlight=False)
+
+
 def show_files(console: Console, files: Sequence[str], *, title: str) -> None:
     """Files as a tree; each is a path relative to the title, with ``/``."""
     tree = Tree(Text(title))

@@ -23,7 +23,7 @@ from typing import Any
 from paceline import git, verification
 from paceline.errors import PacelineError, StoppedError
 from paceline.service import Service, read_service
-from paceline.snapshot import Snapshot, fetch_snapshot
+from paceline.snapshot import Snapshot, fetch_snapshot, without_password
 from paceline.stopping import stopping
 from paceline.update_report import Report, Result
 from paceline.updating import NOTHING_CHANGED, Checks, Request, update
@@ -103,11 +103,6 @@ class Outcome:
         if self.report is None:
             return {**place, "result": self.result, "reason": self.reason, "pushed_to": None}
         return {**place, **self.report.as_dict(), "reason": None}
-
-
-def without_password(url: str) -> str:
-    """The URL as it may be shown."""
-    return re.sub(r"://[^/@]*@", "://", url)
 
 
 def run_checks(directory: Path) -> list[verification.Outcome]:
@@ -360,7 +355,6 @@ def _update_service(service: Service, task: _Task, connection: Connection) -> Re
 
 def _as_outside(sentence: str, member: Member, clone: Path) -> str:
     """A sentence about a clone as one about its repository."""
-    url = str(member.url)
     for place in (clone.resolve() / member.directory, clone / member.directory, clone.resolve(), clone):
         sentence = sentence.replace(str(place), member.address)
-    return sentence.replace(url, without_password(url))
+    return without_password(sentence)

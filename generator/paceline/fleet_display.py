@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from paceline.display import print_table
+from paceline.display import print_table, show_section
 from paceline.fleet import Member, Outcome
 from paceline.update_report import Report, Result
 
@@ -38,7 +38,7 @@ def show_outcomes(console: Console, outcomes: Sequence[Outcome]) -> None:
     table.add_column("Branch, or why not", overflow="fold", no_wrap=not console.is_terminal)
     for outcome in outcomes:
         result = Text(outcome.result, style=STYLES.get(outcome.result, ""))
-        versions = "" if outcome.report is None else _versions(outcome.report)
+        versions = "" if outcome.report is None else outcome.report.versions
         table.add_row(Text(outcome.member.name), versions, result, Text(_branch_or_reason(outcome)))
     print_table(console, table)
     for outcome in outcomes:
@@ -52,30 +52,22 @@ def show_outcomes(console: Console, outcomes: Sequence[Outcome]) -> None:
 def _show_upgrade_notes(console: Console, outcomes: Sequence[Outcome]) -> None:
     """What the template says of the versions in between: once, however many services come the same way."""
     reports = (outcome.report for outcome in outcomes if outcome.report is not None)
-    found = dict.fromkeys((_versions(report), report.upgrade_notes) for report in reports if report.upgrade_notes)
+    found = dict.fromkeys((report.versions, report.upgrade_notes) for report in reports if report.upgrade_notes)
     for versions, notes in found:
         console.print(Text(f"Upgrade notes, {versions}", style="bold"), soft_wrap=True)
         console.out("\n".join(f"  {line}".rstrip() for line in notes.splitlines()) + "\n", highlight=False)
 
 
 def _show_details(console: Console, outcome: Outcome) -> None:
-    lines = [] if outcome.report is None else _details(outcome.report)
-    if lines:
-        console.print(Text(f"\n{outcome.member.name}", style="bold"), soft_wrap=True)
-        console.out("\n".join(f"  {line}" for line in lines), highlight=False)
+    show_section(console, outcome.member.name, [] if outcome.report is None else _details(outcome.report))
 
 
 def _details(report: Report) -> list[str]:
     """What somebody must know of a service before its branch is merged and deployed."""
-    required = [setting.variable for setting in report.added_settings if setting.default is None]
+    required = [setting.variable for setting in report.required_settings]
     lost = f"Deleted, though they were edited here: {', '.join(report.lost_edits)}"
     to_set = f"Must be set before deploying: {', '.join(required)}"
     return [*([lost] if report.lost_edits else []), *([to_set] if required else []), *report.notes]
-
-
-def _versions(report: Report) -> str:
-    is_same = report.version_before == report.version_after
-    return report.version_after if is_same else f"{report.version_before} → {report.version_after}"
 
 
 def _branch_or_reason(outcome: Outcome) -> str:

@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from paceline.errors import PacelineError
@@ -42,9 +42,9 @@ def is_installed() -> bool:
     return shutil.which("git") is not None
 
 
-def git(directory: Path, *arguments: str | Path, environment: Mapping[str, str] | None = None) -> str:
+def git(directory: Path, *arguments: str | Path) -> str:
     """What git prints, without the last line's end. Raises :class:`GitError` with the reason when it refuses."""
-    process = run(directory, *arguments, environment=environment)
+    process = run(directory, *arguments)
     if process.returncode:
         raise GitError(reason(process))
     return process.stdout.removesuffix("\n")
@@ -65,19 +65,13 @@ def undisturbed(directory: Path, *arguments: str | Path) -> subprocess.Completed
     return _run(directory, arguments, process_group=0)
 
 
-def run(
-    directory: Path, *arguments: str | Path, environment: Mapping[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
+def run(directory: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Run git to its end. Raises :class:`GitError` when it is not installed."""
-    return _run(directory, arguments, environment=environment)
+    return _run(directory, arguments)
 
 
 def _run(
-    directory: Path,
-    arguments: Sequence[str | Path],
-    *,
-    environment: Mapping[str, str] | None = None,
-    process_group: int | None = None,
+    directory: Path, arguments: Sequence[str | Path], *, process_group: int | None = None
 ) -> subprocess.CompletedProcess[str]:
     program = shutil.which("git")
     if program is None:
@@ -85,7 +79,6 @@ def _run(
     return subprocess.run(  # noqa: S603 - a list without a shell; only git runs
         [program, *map(str, arguments)],
         cwd=directory,
-        env={**os.environ, **(environment or {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

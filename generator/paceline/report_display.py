@@ -1,11 +1,11 @@
 """How the report of an update looks on a terminal."""
 
 import shlex
-from collections.abc import Iterable
 
 from rich.console import Console
 from rich.text import Text
 
+from paceline.display import show_section
 from paceline.update_report import Report, Result
 
 LETTERS = {"A": "added", "D": "deleted", "M": "changed", "T": "changed", "U": "in conflict"}
@@ -13,34 +13,24 @@ LETTERS = {"A": "added", "D": "deleted", "M": "changed", "T": "changed", "U": "i
 
 def show_report(console: Console, report: Report) -> None:
     """What was done, what to know of it, and what to do next."""
-    versions = f"{report.version_before} → {report.version_after}"
-    is_same = report.version_before == report.version_after
-    title = Text.assemble((report.name, "bold"), f"  {report.version_after if is_same else versions}")
-    console.print(title, soft_wrap=True)
-    _section(console, "Upgrade notes", report.upgrade_notes.splitlines())
-    _section(console, "Files", _files(report))
-    _section(console, "Answers", (f"{name}: {_value(old)} → {_value(new)}" for name, (old, new) in _answers(report)))
-    _section(console, "Plan", _plan(report))
-    _section(console, "Settings", _settings(report))
-    _section(console, "Deleted, though they were edited here", _lost_edits(report))
-    _section(console, "Notes", report.notes)
-    _section(console, "Diff", report.diff.splitlines())
+    console.print(Text.assemble((report.name, "bold"), f"  {report.versions}"), soft_wrap=True)
+    show_section(console, "Upgrade notes", report.upgrade_notes.splitlines())
+    show_section(console, "Files", _files(report))
+    show_section(console, "Answers", _answers(report))
+    show_section(console, "Plan", _plan(report))
+    show_section(console, "Settings", _settings(report))
+    show_section(console, "Deleted, though they were edited here", _lost_edits(report))
+    show_section(console, "Notes", report.notes)
+    show_section(console, "Diff", report.diff.splitlines())
     console.out(f"\n{_next_step(report)}", highlight=False)
-
-
-def _section(console: Console, title: str, lines: Iterable[str]) -> None:
-    lines = list(lines)
-    if lines:
-        console.print(Text(f"\n{title}", style="bold"), soft_wrap=True)
-        console.out("\n".join(f"  {line}".rstrip() for line in lines), highlight=False)
 
 
 def _files(report: Report) -> list[str]:
     return [f"{LETTERS.get(letter, letter):<12}{file}" for file, letter in report.changed_files.items()]
 
 
-def _answers(report: Report) -> Iterable[tuple[str, tuple[object, object]]]:
-    return report.changed_answers.items()
+def _answers(report: Report) -> list[str]:
+    return [f"{name}: {_value(old)} → {_value(new)}" for name, (old, new) in report.changed_answers.items()]
 
 
 def _value(answer: object) -> str:
@@ -58,7 +48,7 @@ def _plan(report: Report) -> list[str]:
 def _settings(report: Report) -> list[str]:
     added = []
     for setting in report.added_settings:
-        need = "must be set before deploying" if setting.default is None else f"default {setting.default}"
+        need = "must be set before deploying" if setting in report.required_settings else f"default {setting.default}"
         added.append(f"new      {setting.variable} ({need}){': ' if setting.meaning else ''}{setting.meaning}")
     removed = [f"removed  {setting.variable}: no longer read" for setting in report.removed_settings]
     return added + removed

@@ -125,7 +125,7 @@ def _compare(directory: Path, service: Service, snapshot: Snapshot, target: str,
     renderings = Renderings(snapshot.export(recorded), root)
     findings = find_hand_edits(service, renderings)
     is_newer = recorded != target and snapshot.contains(recorded, ancestor=target)
-    wanted = Version(template=snapshot.export(target), name=snapshot.describe(target))
+    wanted = Version(template=snapshot.export_questions(target), name=snapshot.describe(target))
     has_target_to_meet = recorded != target and not is_newer
     return Status(
         directory=directory,

@@ -60,6 +60,17 @@ class Report:
     diff: str = ""
     """Of a rehearsal: the whole change."""
 
+    @property
+    def versions(self) -> str:
+        """From which version to which; one where it stays."""
+        is_same = self.version_before == self.version_after
+        return self.version_after if is_same else f"{self.version_before} → {self.version_after}"
+
+    @property
+    def required_settings(self) -> list[Setting]:
+        """New settings that must be set before deploying."""
+        return [setting for setting in self.added_settings if setting.default is None]
+
     def as_dict(self) -> dict[str, Any]:
         """The whole report, for machines."""
         content = asdict(self) | {"directory": str(self.directory), "result": str(self.result)}

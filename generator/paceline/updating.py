@@ -21,6 +21,7 @@ from paceline.remote import current_branch, find_remote, find_remote_branch, pus
 from paceline.service import Service, check_is_committed, read_service, recorded_commit
 from paceline.snapshot import MissingVersionError, Snapshot
 from paceline.stopping import stopping
+from paceline.unmergeable import check_can_be_merged
 from paceline.update_report import (
     Report,
     Result,
@@ -176,7 +177,6 @@ def finish(directory: Path, *, checks: Checks | None = None) -> Report:
             f" holds, remove the markers, and run `paceline update --continue {place}` again."
         )
     with stopping("Stopped; the update still waits.") as begin_cleaning, held(worktree):
-        _stage(worktree.root)
         done = _complete(worktree, notes["base"], notes["message"], replace(report, conflicts=()), checks)
         begin_cleaning()
         if done.result is not Result.UPDATED:
@@ -322,14 +322,13 @@ def _make(change: _Update, worktree: Worktree, report: Report, remote: str | Non
         notes = {"base": base, "message": message, "remote": remote, "awaits_checks": checks is not None}
         worktree.keep({**notes, "report": report.as_dict()})
         return report
-    _stage(worktree.root)
     return _complete(worktree, base, message, report, checks)
 
 
 def _complete(worktree: Worktree, base: str, message: str, report: Report, checks: Checks | None) -> Report:
     """Commit what is in the worktree, and say whether it passes the checks, so that its branch can be made."""
     note = renew_lock(worktree.directory, base)
-    git.git(worktree.root, *git.WITHOUT_HOOKS, *WITHOUT_WARNINGS, "add", "--update")
+    _stage(worktree.root)
     _commit(worktree.root, base, message)
     report = _describe(worktree.directory, base, replace(report, notes=[*report.notes, note] if note else report.notes))
     outcomes = checks(worktree.directory) if checks else ()
@@ -398,39 +397,9 @@ def _blob_at(directory: Path, commit: str, file: str) -> str:
 
 
 def _notes_on_files(change: _Update, directory: Path) -> list[str]:
-    """Sentences on changed files of the template that are links in the service, which copier leaves as they are.
-
-    Raises :class:`PacelineError` for a link in place of a directory or of the answers, which copier would follow, and
-    for a name that copier cannot read.
-    """
-    listed = git.lines(directory, "ls-files", "--stage", "-z", "--", ".")
-    unreadable = next((entry.partition("\t")[2] for entry in listed if "\ufffd" in entry), None)
-    if unreadable:
-        raise PacelineError(
-            f"The name of {unreadable} in {change.service.directory} is not UTF-8, which copier cannot update;"
-            " rename the file."
-        )
-    links = [entry.partition("\t")[2] for entry in listed if entry.startswith("120000 ")]
-    if ANSWERS_FILE in links:
-        raise PacelineError(
-            f"{change.service.directory / ANSWERS_FILE} is a link, and an update would write where it leads; put the"
-            " file itself there."
-        )
-    changed = {
-        file.removeprefix("template/").removesuffix(".jinja")
-        for file in change.snapshot.changed_files(change.commit_before, change.commit_after)
-    }
     template = change.snapshot.export(change.commit_after) / "template"
-    for link in links:
-        if (template / link).is_dir():
-            raise PacelineError(
-                f"{link} is a link in {change.service.directory}, but the template has a directory there, and an update"
-                " would write where the link leads; put the directory back."
-            )
-    return [
-        f"{link} is a link, so the template's change to that file was left out; make it where the link leads."
-        for link in sorted(changed.intersection(links))
-    ]
+    changed = change.snapshot.changed_files(change.commit_before, change.commit_after)
+    return check_can_be_merged(directory, change.service.directory, template=template, changed=changed)
 
 
 def _write_address(worktree: Worktree, url: str) -> None:
@@ -449,7 +418,7 @@ def _diff(worktree: Worktree, base: str) -> str:
 
 def _message(change: _Update, report: Report) -> str:
     """What is committed says what to know before merging, wherever the branch goes."""
-    to_set = [f"Set {setting.variable} before deploying." for setting in report.added_settings if not setting.default]
+    to_set = [f"Set {setting.variable} before deploying." for setting in report.required_settings]
     lost = [f"{file} is deleted, though it was edited here." for file in report.lost_edits]
     return "\n".join([_what_is_done(change), *to_set, *lost])
 
