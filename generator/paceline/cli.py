@@ -23,7 +23,7 @@ from paceline.origin import find_source
 from paceline.planning import plan_for
 from paceline.presets import Preset, find_preset, presets_in_words
 from paceline.questions import read_questions
-from paceline.terminal import console_for, print_json, print_notes, run_checks, status_of
+from paceline.terminal import Json, console_for, print_json, print_notes, run_checks, status_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,7 +50,6 @@ Ref = Annotated[
     str | None,
     typer.Option("--ref", metavar="VERSION", help="A tag or a commit of the template; else this command's version."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, and nothing else there.")]
 
 
 class Commands(TyperGroup):

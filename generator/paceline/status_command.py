@@ -7,7 +7,7 @@ import typer
 
 from paceline.origin import absolute
 from paceline.stopping import stopping
-from paceline.terminal import FAILED, NEEDS_A_PERSON, console_for, print_json
+from paceline.terminal import FAILED, NEEDS_A_PERSON, Json, MovedTemplate, console_for, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,12 +30,8 @@ def status(
             " template has it, else with the template's newest.",
         ),
     ] = None,
-    url: Annotated[
-        str | None, typer.Option("--template", metavar="URL", help="Where the template is now, when it has moved.")
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the result as JSON on stdout, and nothing else there.")
-    ] = False,
+    url: MovedTemplate = None,
+    as_json: Json = False,
 ) -> None:
     """Show how services stand to their template: versions behind, changed files, edited answers, the plan.
 

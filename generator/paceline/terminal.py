@@ -1,9 +1,9 @@
-"""What the commands share: where they print, and how they run a service's checks."""
+"""What the commands share: options, exit statuses, where they print, and how they run a service's checks."""
 
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
     from paceline.verification import Outcome
 
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, and nothing else there.")]
+MovedTemplate = Annotated[
+    str | None, typer.Option("--template", metavar="URL", help="Where the template is now, when it has moved.")
+]
 
 # Exit statuses beside 0, and 2 for a command that was not understood.
 FAILED = 1

@@ -14,7 +14,7 @@ from paceline.origin import absolute
 from paceline.service import read_service
 from paceline.snapshot import take_snapshot
 from paceline.stopping import stopping
-from paceline.terminal import FAILED, NEEDS_A_PERSON, console_for, print_json, run_checks
+from paceline.terminal import FAILED, NEEDS_A_PERSON, Json, MovedTemplate, console_for, print_json, run_checks
 from paceline.update_report import Report, Result
 
 if TYPE_CHECKING:
@@ -51,9 +51,7 @@ def update(
             "--answers", metavar="FILE", help="Answers to new questions from a YAML file that services share."
         ),
     ] = None,
-    url: Annotated[
-        str | None, typer.Option("--template", metavar="URL", help="Where the template is now, when it has moved.")
-    ] = None,
+    url: MovedTemplate = None,
     verify: Annotated[bool, typer.Option("--verify", help="Keep it only if the service's own checks pass.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the report and the diff; keep nothing.")] = False,
     push: Annotated[bool, typer.Option("--push", help="Push the branch to the service's remote.")] = False,
@@ -63,9 +61,7 @@ def update(
     ] = None,
     goes_on: Annotated[bool, typer.Option("--continue", help="Finish an update whose conflicts are resolved.")] = False,
     aborts: Annotated[bool, typer.Option("--abort", help="Remove what an unfinished update has left.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the result as JSON on stdout, and nothing else there.")
-    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Bring a version of the template, or other answers, into a service: on a branch, with one commit.
 
