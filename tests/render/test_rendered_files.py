@@ -73,6 +73,11 @@ def test_every_python_file_compiles(service: Path) -> None:
         compile(file.read_text(), str(file), "exec")
 
 
+def test_no_folder_is_empty(service: Path) -> None:
+    folders = [folder for folder in service.rglob("*") if folder.is_dir()]
+    assert [folder for folder in folders if not any(folder.iterdir())] == []
+
+
 def test_every_configuration_file_parses(service: Path) -> None:
     for name, text in _texts(service).items():
         if name.endswith(".toml"):
