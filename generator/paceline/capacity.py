@@ -196,7 +196,7 @@ class Plan:
     thread_limit: int
     """Threads for synchronous libraries."""
     concurrency_limit: int
-    """Requests, or connections of clients, at once; to what comes beyond them a process answers 503."""
+    """Requests at once; to what comes beyond them a process answers 503."""
     statement_timeout: int
     request_timeout: int
     graceful_timeout: int

@@ -2,6 +2,8 @@
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+# Whoever asks this would replace the process, and its callers would come to the others.
+_ALWAYS_ANSWERED = "/health/live"
 _BUSY = b'{"detail":"The service is busy. Try again in a moment."}'
 _HEADERS = (
     (b"content-type", b"application/json"),
@@ -11,14 +13,17 @@ _HEADERS = (
 
 
 class ConcurrencyLimit:
-    """ASGI middleware: answers 503 at once to what comes while ``limit`` requests are being answered."""
+    """ASGI middleware: answers 503 at once to what comes while ``limit`` requests are being answered.
+
+    A full process is still alive, and says so.
+    """
 
     def __init__(self, app: ASGIApp, *, limit: int) -> None:
         self._app = app
         self._free = limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["path"] == _ALWAYS_ANSWERED:
             await self._app(scope, receive, send)
         elif self._free:
             self._free -= 1

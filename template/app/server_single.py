@@ -27,7 +27,6 @@ def serve(application: str, settings: Settings) -> None:
         log_config=None,
         server_header=False,
         backlog=_BACKLOG,
-        limit_concurrency=plan.concurrency_limit,
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=plan.graceful_timeout,
         forwarded_allow_ips=settings.forwarded_allow_ips,

@@ -30,7 +30,6 @@ def serve(application: str, settings: Settings) -> None:
         log_config=None,
         server_header=False,
         backlog=_BACKLOG,
-        limit_concurrency=plan.concurrency_limit,
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=plan.graceful_timeout,
         # A worker that stands still for this long is replaced; a new one may take as long to start.

@@ -8,7 +8,7 @@ from app.concurrency import ConcurrencyLimit
 from tests.conftest import client_of
 
 
-async def test_what_comes_beyond_the_limit_is_answered_503_at_once() -> None:
+async def test_beyond_the_limit_503_is_the_answer_to_all_but_whether_the_process_lives() -> None:
     released = asyncio.Event()
     begun = asyncio.Semaphore(0)
 
@@ -23,8 +23,11 @@ async def test_what_comes_beyond_the_limit_is_answered_503_at_once() -> None:
         for _ in first:
             await begun.acquire()
         refused = await client.get("/")
+        alive = asyncio.create_task(client.get("/health/live"))
+        await begun.acquire()
         released.set()
         assert [(await task).status_code for task in first] == [200, 200]
+        assert (await alive).status_code == 200
         assert refused.status_code == 503
         assert refused.headers["Retry-After"] == "1"
         assert (await client.get("/")).status_code == 200
