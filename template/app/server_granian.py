@@ -12,8 +12,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.config import Settings
 from app.telemetry import METRICS_DIRECTORY_VARIABLE
 
-# Longer than the keep-alive of the proxies in front (90 s at most), so that they close first.
-KEEP_ALIVE = 100
 _BACKLOG = 2_048
 # A worker that is replaced stops when the new one has had this many seconds to start.
 _START = 10.0
@@ -37,7 +35,7 @@ def serve(application: str, settings: Settings) -> None:
             backlog=_BACKLOG,
             # More than the service answers: connections beyond this one wait without an answer, not even 503.
             backpressure=2 * plan.concurrency_limit,
-            http1_settings=HTTP1Settings(header_read_timeout=KEEP_ALIVE * 1_000),
+            http1_settings=HTTP1Settings(header_read_timeout=settings.keep_alive * 1_000),
             respawn_failed_workers=True,
             respawn_interval=_START,
             workers_kill_timeout=plan.graceful_timeout,

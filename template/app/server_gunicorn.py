@@ -14,8 +14,6 @@ from gunicorn.util import import_app
 from app.config import Settings
 from app.telemetry import METRICS_DIRECTORY_VARIABLE
 
-# Longer than the keep-alive of the proxies in front (90 s at most), so that they close first.
-KEEP_ALIVE = 100
 _BACKLOG = 2_048
 
 
@@ -38,7 +36,7 @@ def serve(application: str, settings: Settings) -> None:
             # A worker whose event loop stands still for this long is replaced.
             "timeout": plan.grace_period,
             "graceful_timeout": plan.graceful_timeout,
-            "keepalive": KEEP_ALIVE,
+            "keepalive": settings.keep_alive,
             "forwarded_allow_ips": settings.forwarded_allow_ips,
             "control_socket_disable": True,
             "on_exit": lambda _: shutil.rmtree(directory, ignore_errors=True),

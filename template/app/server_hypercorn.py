@@ -15,8 +15,6 @@ from hypercorn.run import run
 from app.config import Settings
 from app.telemetry import METRICS_DIRECTORY_VARIABLE
 
-# Longer than the keep-alive of the proxies in front (90 s at most), so that they close first.
-KEEP_ALIVE = 100
 _BACKLOG = 2_048
 
 _listeners: list[socket.socket] = []
@@ -33,7 +31,7 @@ def serve(application: str, settings: Settings) -> None:
         errorlog=logging.getLogger("hypercorn.error"),
         include_server_header=False,
         backlog=_BACKLOG,
-        keep_alive_timeout=KEEP_ALIVE,
+        keep_alive_timeout=settings.keep_alive,
         graceful_timeout=plan.graceful_timeout,
         shutdown_timeout=plan.grace_period - plan.graceful_timeout,
     )

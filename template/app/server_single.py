@@ -7,8 +7,6 @@ import uvicorn
 
 from app.config import Settings
 
-# Longer than the keep-alive of the proxies in front (90 s at most), so that they close first.
-KEEP_ALIVE = 100
 _BACKLOG = 2_048
 
 
@@ -27,7 +25,7 @@ def serve(application: str, settings: Settings) -> None:
         log_config=None,
         server_header=False,
         backlog=_BACKLOG,
-        timeout_keep_alive=KEEP_ALIVE,
+        timeout_keep_alive=settings.keep_alive,
         timeout_graceful_shutdown=plan.graceful_timeout,
         forwarded_allow_ips=settings.forwarded_allow_ips,
     )

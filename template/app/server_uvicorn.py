@@ -10,8 +10,6 @@ from uvicorn.supervisors import Multiprocess
 from app.config import Settings
 from app.telemetry import METRICS_DIRECTORY_VARIABLE
 
-# Longer than the keep-alive of the proxies in front (90 s at most), so that they close first.
-KEEP_ALIVE = 100
 _BACKLOG = 2_048
 # What has connected to a worker that is about to stop gets this many seconds to ask.
 _LAST_REQUEST = 0.5
@@ -30,7 +28,7 @@ def serve(application: str, settings: Settings) -> None:
         log_config=None,
         server_header=False,
         backlog=_BACKLOG,
-        timeout_keep_alive=KEEP_ALIVE,
+        timeout_keep_alive=settings.keep_alive,
         timeout_graceful_shutdown=plan.graceful_timeout,
         # A worker that stands still for this long is replaced; a new one may take as long to start.
         timeout_worker_healthcheck=plan.request_timeout,

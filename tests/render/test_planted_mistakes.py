@@ -264,6 +264,9 @@ MISTAKES = {
         "a proxy that is not believed": Mistake(
             "app.json", r'"FORWARDED_ALLOW_IPS": \{.*\},\n    ', "", "test_the_server_is_reached"
         ),
+        "a server that lets go before its router": Mistake(
+            "app.json", r'^    "HOST"', '    "KEEP_ALIVE": {"value": "90"},\n    "HOST"', "test_a_proxy_lets_go"
+        ),
         "replicas above the plan": Mistake(
             "app.json", r'"web": \{"quantity": 2', '"web": {"quantity": 3', "test_as_many_run_as_the_plan_counts"
         ),
