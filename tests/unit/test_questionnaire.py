@@ -260,6 +260,15 @@ def test_a_plan_brings_its_limit_and_what_its_provider_reserves(template: Path, 
     assert answers["reserved_connections"] == find_plan(name).provider_reserved + 2
 
 
+@pytest.mark.parametrize(("target", "kept"), [("render", 12), ("heroku", 5)])
+def test_what_a_platform_keeps_of_its_own_database_is_reserved(template: Path, target: str, kept: int) -> None:
+    own = ask(template, database="postgresql", deployment_target=target)
+    assert (own["platform_database"], own["reserved_connections"]) == (True, kept)
+    anothers = ask(template, database="postgresql", deployment_target=target, database_plan="azure-postgresql-b2s")
+    assert anothers["platform_database"] is False
+    assert ask(template, database="mysql", deployment_target=target)["platform_database"] is False
+
+
 def test_every_plan_of_the_database_and_no_other_is_offered(template: Path) -> None:
     with pytest.raises(ValueError, match="is not in") as refusal:
         ask(template, database="postgresql", database_plan="none")
