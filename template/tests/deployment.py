@@ -97,6 +97,21 @@ def numbers(pattern: str, text: str) -> list[int]:
     return [int(found) for found in re.findall(pattern, text, re.MULTILINE)]
 
 
+def bytes_of(size: str) -> int:
+    """Bytes of a size as platforms write it: ``512M``, ``1gb``, ``2Gi``, or bytes alone."""
+    found = re.fullmatch(r"(\d+)([kmgt]?)(i?)b?", size, re.IGNORECASE)
+    assert found, f"{size} is no size in bytes"
+    count, prefix, binary = found.groups()
+    return int(count) * (1_024 if binary else 1_000) ** ("kmgt".find(prefix.lower()) + 1 if prefix else 0)
+
+
+def seconds_of(duration: str) -> int:
+    """Seconds of a duration as platforms write it: ``90s``, ``1m30s``, ``2min``, or seconds alone."""
+    assert re.fullmatch(r"(\d+(h|min|m|s)? ?)+", duration), f"{duration} is no duration"
+    units = {"h": 3_600, "min": 60, "m": 60, "s": 1, "": 1}
+    return sum(int(count) * units[unit] for count, unit in re.findall(r"(\d+)(h|min|m|s|)", duration))
+
+
 def read(path: str) -> str:
     """The text of a file of the service."""
     return (ROOT / path).read_text()

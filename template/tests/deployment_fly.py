@@ -5,7 +5,7 @@ import tomllib
 from typing import Any
 
 from tests import image
-from tests.deployment import MEGABYTE, DeployedService, Role, number, read
+from tests.deployment import DeployedService, Role, bytes_of, number, read
 
 fly: dict[str, Any] = tomllib.loads(read("fly.toml"))
 commands = "\n".join(re.findall(r"```sh\n(.*?)```", read("README.md").partition("\n## Deploy\n")[2], re.DOTALL))
@@ -15,7 +15,9 @@ def deployed() -> DeployedService:
     """The service as Fly.io runs it after the README's commands."""
     http = fly["http_service"]
     counts = dict(re.findall(r"(\w+)=(\d+)", *re.findall(r"^fly scale count --yes (.*)$", commands, re.MULTILINE)))
-    machines = {name: _role(name, int(counts[name])) for name in fly["processes"]}
+    # What else ran would take connections that nobody counts.
+    assert counts.keys() == fly["processes"].keys() <= {"web", "worker"}
+    machines = {name: _role(name, int(count)) for name, count in counts.items()}
     (check,), (metrics,) = http["checks"], fly["metrics"]
     return DeployedService(
         web=machines["web"],
@@ -60,6 +62,6 @@ def _role(name: str, count: int) -> Role:
         replicas_at_peak={"rolling": 1, "bluegreen": 2}[fly["deploy"]["strategy"]] * count,
         # As in shared-cpu-2x and performance-2x.
         cpu_cores=number(r"-(\d+)x$", machine["size"]),
-        memory=number(r"^(\d+)mb$", machine["memory"]) * MEGABYTE,
+        memory=bytes_of(machine["memory"]),
         user=image.user(),
     )

@@ -1,12 +1,18 @@
 """fly.toml: what else there is agrees with the plan."""
 
-from tests.deployment_fly import deployed, fly
+from tests.deployment_fly import commands, deployed, fly
 
 
 def test_every_machine_that_the_plan_counts_on_runs_all_the_time() -> None:
     assert fly["http_service"]["auto_stop_machines"] == "off"
     assert fly["http_service"]["auto_start_machines"] is False
-    assert {restart["policy"] for restart in fly["restart"]} == {"always"}
+    # Of all processes, as none is named.
+    assert fly["restart"] == [{"policy": "always"}]
+
+
+def test_a_release_replaces_machines_as_the_plan_counts() -> None:
+    assert "--strategy" not in commands
+    assert fly["deploy"].get("max_unavailable", 1) == 1
 
 
 def test_the_proxy_sends_no_more_than_the_processes_answer() -> None:

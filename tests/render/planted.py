@@ -26,8 +26,8 @@ OPTIONS = [
     "--tb=no",
     "-rfE",
     "tests/test_deployment.py",
-    # What only this target has.
-    *(str(file) for file in Path("tests").glob("test_systemd.py")),
+    # What only this place has.
+    *(f"tests/{reader.name.replace('deployment', 'test')}" for reader in Path("tests").glob("deployment_*.py")),
 ]
 
 

@@ -281,6 +281,15 @@ MISTAKES = {
         "too little memory": Mistake(
             "app.json", r'("worker": .*)standard-2x', r"\1standard-1x", "test_each_process_has_the_cores"
         ),
+        "a database that accepts less": Mistake(
+            "app.json", r"postgresql:standard-2", "postgresql:essential-2", "test_the_database_accepts_as_many"
+        ),
+        "a store that accepts less": Mistake(
+            "app.json", r"redis:premium-\d+", "redis:premium-14", "test_the_number_of_clients"
+        ),
+        "dynos that nobody counts": Mistake(
+            "Procfile", r"^worker:", "clock: python -m app.tasks\nworker:", "ERROR tests/test_deployment.py"
+        ),
     },
     "render": {
         "a misspelt variable": Mistake(
@@ -319,6 +328,21 @@ MISTAKES = {
         "a check of what a new process does not mend": Mistake(
             "render.yaml", r"healthCheckPath: /health/live", "healthCheckPath: /health/ready", "test_checks_ask"
         ),
+        "a command that is not the image's": Mistake(
+            "render.yaml",
+            r"^    preDeployCommand",
+            "    dockerCommand: uvicorn app.main:app\n    preDeployCommand",
+            "test_commands",
+        ),
+        "a database that accepts less": Mistake(
+            "render.yaml", r"plan: pro-8gb", "plan: basic-4gb", "test_the_database_accepts_as_many"
+        ),
+        "a store that accepts less": Mistake(
+            "render.yaml", r'(key: REDIS_MAX_CONNECTIONS\n.*)"250"', r'\g<1>"1000"', "test_the_stores_accept_as_many"
+        ),
+        "a store that refuses new responses when it is full": Mistake(
+            "render.yaml", r"volatile-ttl", "noeviction", "test_cached_responses_make_room"
+        ),
     },
     "fly": {
         "a misspelt variable": Mistake(
@@ -346,6 +370,18 @@ MISTAKES = {
         ),
         "a check that keeps requests from what could answer": Mistake(
             "fly.toml", r'path = "/health/ready"', 'path = "/health"', "test_checks_ask"
+        ),
+        "all machines replaced at once": Mistake(
+            "fly.toml", r"max_unavailable = 1", "max_unavailable = 2", "test_a_release_replaces_machines"
+        ),
+        "machines that nobody counts": Mistake(
+            "fly.toml",
+            r"^\[processes\]",
+            '[processes]\n  beat = "python -m app.tasks"',
+            "ERROR tests/test_deployment.py",
+        ),
+        "a server that nobody starts again": Mistake(
+            "fly.toml", r'policy = "always"', 'policy = "always"\n  processes = ["worker"]', "test_every_machine"
         ),
     },
 }

@@ -1,8 +1,6 @@
 """The files for Fly.io, Render and Heroku, held to schemas of our own from what the platforms document."""
 
 import json
-import subprocess
-import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -80,14 +78,6 @@ def test_a_key_that_the_platform_does_not_know_is_seen(validator: Validator, con
         assert not validator.is_valid(content), place
         del place["healthcheck-path"]
     assert validator.is_valid(content)
-
-
-def test_a_blueprint_has_no_lint_to_mend(services: Path, strength: int) -> None:
-    files = [services / name_of(row) / "render.yaml" for row in rows(strength) if row["deployment_target"] == "render"]
-    rules = "{extends: default, rules: {line-length: {max: 130}, document-start: disable}}"
-    command = [sys.executable, "-m", "yamllint", "--strict", "--config-data", rules, *map(str, files)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
 
 
 def _objects(schema: Any, place: str) -> Iterator[tuple[str, dict[str, Any]]]:  # noqa: ANN401  Whatever JSON holds.
