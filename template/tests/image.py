@@ -6,7 +6,10 @@ from tests.deployment import number, read
 
 
 def _final_stage() -> str:
-    return read("Dockerfile").rpartition("\nFROM ")[2].replace("\\\n", " ")
+    stage = read("Dockerfile").rpartition("\nFROM ")[2].replace("\\\n", " ")
+    # Neither would be seen where the command and the signal of a stop are read.
+    assert not re.search(r"^(ENTRYPOINT|STOPSIGNAL) ", stage, re.MULTILINE)
+    return stage
 
 
 def environment() -> dict[str, str]:

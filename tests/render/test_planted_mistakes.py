@@ -67,6 +67,12 @@ MISTAKES = {
         "a check of what a new process does not mend": Mistake(
             "Dockerfile", r"/health/live", "/health/ready", "test_checks_ask"
         ),
+        "an image that does not run its command": Mistake(
+            "Dockerfile", r"^CMD", 'ENTRYPOINT ["tini", "--"]\nCMD', "ERROR tests/test_deployment.py"
+        ),
+        "an image that is killed when it is to stop": Mistake(
+            "Dockerfile", r"^CMD", "STOPSIGNAL SIGKILL\nCMD", "ERROR tests/test_deployment.py"
+        ),
     },
     "systemd": {
         "a misspelt variable": Mistake(
