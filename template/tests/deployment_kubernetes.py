@@ -12,6 +12,9 @@ BASE = "deploy/kubernetes/base"
 PRODUCTION = "deploy/kubernetes/overlays/production"
 WORKLOADS = ("Deployment", "StatefulSet", "Job")
 
+# What a kustomization may say besides its resources, because it is read here.
+_READ = {BASE: {"labels", "configMapGenerator", "generatorOptions"}, PRODUCTION: {"namespace", "images"}}
+
 Manifest = dict[str, Any]
 
 
@@ -26,7 +29,14 @@ def manifests() -> dict[tuple[str, str], Manifest]:
 
 def kustomization(directory: str) -> Manifest:
     """What the kustomization in a directory says."""
-    return yaml.safe_load(read(f"{directory}/kustomization.yaml"))
+    said = yaml.safe_load(read(f"{directory}/kustomization.yaml"))
+    unread = said.keys() - {"apiVersion", "kind", "resources"} - _READ[directory]
+    unread |= {key for each in said.get("configMapGenerator", []) for key in each} - {"name", "envs", "files"}
+    assert not unread, (
+        f"{', '.join(sorted(unread))} in {directory} changes what runs, and nothing here sees it: "
+        "write it into the manifests, or read it in tests/deployment_kubernetes.py"
+    )
+    return said
 
 
 def settings_of(container: Manifest) -> dict[str, str]:
@@ -93,9 +103,9 @@ def replicas_at_peak(deployment: Manifest, replicas: int) -> int:
 
 
 def _listed_in(directory: str) -> list[str]:
-    files = [name for name in kustomization(directory)["resources"] if name.endswith(".yaml")]
+    files = [name for name in kustomization(directory)["resources"] if name != "../../base"]
     present = {file.name for file in (ROOT / directory).glob("*.yaml")} - {"kustomization.yaml"}
-    assert set(files) == present, "a file that is not in its kustomization"
+    assert set(files) == present, "a file that is not in its kustomization, or a resource that is not a file beside it"
     return [f"{directory}/{name}" for name in files]
 
 

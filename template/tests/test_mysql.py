@@ -44,7 +44,7 @@ from app.main import Service, create_service
 from app.models import Base
 from app.mysql import COLLATION, Timestamp, is_passing, server_connection_limit, session_settings
 from app.telemetry import metrics
-from tests.conftest import client_of, running, through, wait_until
+from tests.conftest import client_of, migrate, running, through, wait_until
 from tests.relay import Relay
 
 
@@ -165,6 +165,19 @@ async def test_every_table_compares_text_in_the_same_way(service: Service) -> No
         collations = {row[0]: row[1] for row in await connection.execute(query)}
     tables = {"alembic_version", *Base.metadata.tables}
     assert {name: collations[name] for name in tables} == dict.fromkeys(tables, COLLATION)
+
+
+async def test_a_migration_waits_for_a_table_no_longer_than_a_statement_may_take(
+    service: Service, settings: Settings, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GRACE_PERIOD", "10")
+    async with service.resources.database.write() as connection:
+        await connection.execute(text("LOCK TABLES alembic_version WRITE"))
+        with pytest.raises(AssertionError):
+            async with asyncio.timeout(30):
+                await migrate(settings.database_url)
+        await connection.execute(text("UNLOCK TABLES"))
+    assert "Lock wait timeout exceeded" in capfd.readouterr().err
 
 
 async def test_pages_by_keyset_hold_each_row_once_when_moments_are_equal(words: Database) -> None:

@@ -244,6 +244,19 @@ MISTAKES = {
         "a workload that is not applied": Mistake(
             "deploy/kubernetes/base/kustomization.yaml", r"^  - tasks.yaml\n", "", "test_deployment.py"
         ),
+        "a patch that nobody reads": Mistake(
+            "deploy/kubernetes/overlays/production/kustomization.yaml",
+            r"^images:",
+            "patches:\n  - target: {kind: HorizontalPodAutoscaler}\n"
+            "    patch: '[{op: replace, path: /spec/maxReplicas, value: 40}]'\nimages:",
+            "test_deployment.py",
+        ),
+        "settings that are in no file": Mistake(
+            "deploy/kubernetes/base/kustomization.yaml",
+            r"envs: \[settings.env\]",
+            "envs: [settings.env]\n    literals: [WORKERS=9]",
+            "test_deployment.py",
+        ),
     },
     "heroku": {
         "a misspelt variable": Mistake(
