@@ -27,7 +27,7 @@ OPTIONS = [
     "-rfE",
     "tests/test_deployment.py",
     # What only this target has.
-    *(str(file) for file in Path("tests").glob("test_systemd.py")),
+    *(str(file) for target in ("compose", "systemd") for file in Path("tests").glob(f"test_{target}.py")),
 ]
 
 

@@ -64,6 +64,9 @@ MISTAKES = {
             "compose.yaml", r"memory: 768M", "memory: 512M", "test_each_process_has_the_cores"
         ),
         "root": Mistake("Dockerfile", r"^USER 10001:10001", "USER 0:0", "test_nothing_runs_as_root"),
+        "content that no read-only container takes": Mistake(
+            "compose.yaml", r"^volumes:", "configs: {limits: {content: x}}\n\nvolumes:", "test_nothing_is_copied_into"
+        ),
         "a check of what a new process does not mend": Mistake(
             "Dockerfile", r"/health/live", "/health/ready", "test_checks_ask"
         ),
