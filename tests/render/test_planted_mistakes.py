@@ -64,6 +64,9 @@ MISTAKES = {
             "compose.yaml", r"memory: 768M", "memory: 512M", "test_each_process_has_the_cores"
         ),
         "root": Mistake("Dockerfile", r"^USER 10001:10001", "USER 0:0", "test_nothing_runs_as_root"),
+        "an image that is built by each who runs it": Mistake(
+            "compose.yaml", r"^(  image: .*)", r"\1\n  build: .", "test_the_image_is_built_once"
+        ),
         "content that no read-only container takes": Mistake(
             "compose.yaml", r"^volumes:", "configs: {limits: {content: x}}\n\nvolumes:", "test_nothing_is_copied_into"
         ),
