@@ -67,6 +67,12 @@ MISTAKES = {
         "an image that is built by each who runs it": Mistake(
             "compose.yaml", r"^(  image: .*)", r"\1\n  build: .", "test_the_image_is_built_once"
         ),
+        "a release that migrates last": Mistake(
+            "README.md", r"run --rm migrate && (docker compose up .*)", r"\1 && run --rm migrate", "test_a_release"
+        ),
+        "a signal from Docker": Mistake(
+            "README.md", r"^for replica in .*", "docker compose kill --signal HUP api", "test_a_container_that_is_told"
+        ),
         "content that no read-only container takes": Mistake(
             "compose.yaml", r"^volumes:", "configs: {limits: {content: x}}\n\nvolumes:", "test_nothing_is_copied_into"
         ),
