@@ -73,6 +73,12 @@ MISTAKES = {
         "a signal from Docker": Mistake(
             "README.md", r"^for replica in .*", "docker compose kill --signal HUP api", "test_a_container_that_is_told"
         ),
+        "fewer files than connections": Mistake(
+            "compose.yaml", r"nofile: 65536", "nofile: 1024", "test_a_process_takes_all"
+        ),
+        "bodies that fill the memory": Mistake(
+            "deploy/nginx.conf", r"/var/cache/nginx/proxy;", "/tmp/proxy;", "test_the_proxy_has_the_files"
+        ),
         "content that no read-only container takes": Mistake(
             "compose.yaml", r"^volumes:", "configs: {limits: {content: x}}\n\nvolumes:", "test_nothing_is_copied_into"
         ),

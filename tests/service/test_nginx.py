@@ -43,7 +43,9 @@ def _compose(template: Path, directory: Path, *, is_up: bool = True) -> Generato
 def _compose_in(place: Path, template: Path, directory: Path, *, is_up: bool) -> Generator[Site]:
     service = render(template, directory / "service", {"cache_backend": "none"})
     port, service_port = free_port(), free_port()
-    configuration = (service / "deploy" / "nginx.conf").read_text().replace("/tmp/", f"{place}/")
+    configuration = (service / "deploy" / "nginx.conf").read_text()
+    for theirs in ("/tmp/", "/var/cache/nginx/"):
+        configuration = configuration.replace(theirs, f"{place}/")
     for theirs, ours in {
         r"listen 8080;": f"listen 127.0.0.1:{port};",
         r"server api:8000 resolve": f"server 127.0.0.1:{service_port}",
