@@ -79,6 +79,15 @@ MISTAKES = {
         "bodies that fill the memory": Mistake(
             "deploy/nginx.conf", r"/var/cache/nginx/proxy;", "/tmp/proxy;", "test_the_proxy_has_the_files"
         ),
+        "callers who are believed": Mistake(
+            "compose.yaml", r"127\.0\.0\.1:8080:8080", "80:8080", "test_only_what_runs_on_this_host"
+        ),
+        "a request that is sent twice": Mistake(
+            "deploy/nginx.conf",
+            r"next_upstream_timeout 3s",
+            "next_upstream_timeout 30s",
+            "test_another_replica_is_asked",
+        ),
         "content that no read-only container takes": Mistake(
             "compose.yaml", r"^volumes:", "configs: {limits: {content: x}}\n\nvolumes:", "test_nothing_is_copied_into"
         ),
