@@ -64,6 +64,33 @@ MISTAKES = {
             "compose.yaml", r"memory: 768M", "memory: 512M", "test_each_process_has_the_cores"
         ),
         "root": Mistake("Dockerfile", r"^USER 10001:10001", "USER 0:0", "test_nothing_runs_as_root"),
+        "an image that is built by each who runs it": Mistake(
+            "compose.yaml", r"^(  image: .*)", r"\1\n  build: .", "test_the_image_is_built_once"
+        ),
+        "a release that migrates last": Mistake(
+            "README.md", r"run --rm migrate && (docker compose up .*)", r"\1 && run --rm migrate", "test_a_release"
+        ),
+        "a signal from Docker": Mistake(
+            "README.md", r"^for replica in .*", "docker compose kill --signal HUP api", "test_a_container_that_is_told"
+        ),
+        "fewer files than connections": Mistake(
+            "compose.yaml", r"nofile: 65536", "nofile: 1024", "test_a_process_takes_all"
+        ),
+        "bodies that fill the memory": Mistake(
+            "deploy/nginx.conf", r"/var/cache/nginx/proxy;", "/tmp/proxy;", "test_the_proxy_has_the_files"
+        ),
+        "callers who are believed": Mistake(
+            "compose.yaml", r"127\.0\.0\.1:8080:8080", "80:8080", "test_only_what_runs_on_this_host"
+        ),
+        "a request that is sent twice": Mistake(
+            "deploy/nginx.conf",
+            r"next_upstream_timeout 3s",
+            "next_upstream_timeout 30s",
+            "test_another_replica_is_asked",
+        ),
+        "content that no read-only container takes": Mistake(
+            "compose.yaml", r"^volumes:", "configs: {limits: {content: x}}\n\nvolumes:", "test_nothing_is_copied_into"
+        ),
         "a check of what a new process does not mend": Mistake(
             "Dockerfile", r"/health/live", "/health/ready", "test_checks_ask"
         ),

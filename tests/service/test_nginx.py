@@ -1,11 +1,14 @@
 """The real nginx, with what a service renders for it, in front of the real service."""
 
 import re
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic, sleep
@@ -30,26 +33,28 @@ class Site:
 
 
 @contextmanager
-def _compose(template: Path, directory: Path, *, is_up: bool = True) -> Generator[Site]:
-    """The proxy of compose.yaml, without the names that Docker's DNS knows."""
+def _compose(template: Path, directory: Path, *, is_up: bool = True, replicas: str = "") -> Generator[Site]:
+    """The proxy of compose.yaml, without the names that Docker's DNS knows; ``replicas`` are others, as it has them."""
     # Where its own processes, which are not root, may keep what they buffer.
     with TemporaryDirectory(prefix="nginx-") as name:
         Path(name).chmod(0o755)
-        with _compose_in(Path(name), template, directory, is_up=is_up) as site:
+        with _compose_in(Path(name), template, directory, is_up=is_up, replicas=replicas) as site:
             yield site
 
 
 @contextmanager
-def _compose_in(place: Path, template: Path, directory: Path, *, is_up: bool) -> Generator[Site]:
+def _compose_in(place: Path, template: Path, directory: Path, *, is_up: bool, replicas: str) -> Generator[Site]:
     service = render(template, directory / "service", {"cache_backend": "none"})
     port, service_port = free_port(), free_port()
-    configuration = (service / "deploy" / "nginx.conf").read_text().replace("/tmp/", f"{place}/")
+    configuration = (service / "deploy" / "nginx.conf").read_text()
+    for theirs in ("/tmp/", "/var/cache/nginx/"):
+        configuration = configuration.replace(theirs, f"{place}/")
     for theirs, ours in {
         r"listen 8080;": f"listen 127.0.0.1:{port};",
-        r"server api:8000 resolve": f"server 127.0.0.1:{service_port}",
+        r"server api:8000 resolve": f"{replicas} server 127.0.0.1:{service_port}",
         r"^ +resolver .*;$": "",
         r"^error_log .*;$": f"daemon off; error_log {place}/nginx.log;",
-        r"set_real_ip_from .*;": "set_real_ip_from 127.0.0.1;",
+        r"(set_real_ip_from .*;\s+)+": "set_real_ip_from 127.0.0.1;\n",
     }.items():
         configuration, count = re.subn(theirs, ours, configuration, flags=re.MULTILINE)
         assert count == 1, theirs
@@ -138,6 +143,43 @@ def test_a_service_that_is_down_is_answered_for_at_once(place: str, services: Pa
         _wait_until_it_answers(f"{site.url}/items", 502)
         # Much less than the seconds that nginx may wait for a connection.
         assert httpx2.get(f"{site.url}/items", timeout=2).status_code == 502
+
+
+def test_another_replica_answers_for_one_that_says_nothing(services: Path, tmp_path: Path) -> None:
+    asked_by: list[str | None] = []
+
+    class Service(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked_by.append(self.headers["X-Forwarded-For"])
+            self.send_response(204)
+            self.end_headers()
+
+    # As a container that is gone: who connects hears nothing.
+    with _silent_port() as silent:
+        replicas = f"server 127.0.0.1:{silent} max_fails=0;"
+        with _compose(services.parent / "template", tmp_path, is_up=False, replicas=replicas) as site:
+            address = ("127.0.0.1", int(site.service_url.rpartition(":")[2]))
+            with ThreadingHTTPServer(address, Service) as server:
+                threading.Thread(target=server.serve_forever).start()
+                _wait_until_it_answers(f"{site.url}/", 204)
+                # The last is who came to what ends TLS; the first, what the caller wrote.
+                headers = {"X-Forwarded-For": "203.0.113.9, 127.0.0.1"}
+                answers = [httpx2.get(f"{site.url}/", headers=headers) for _ in range(4)]
+                server.shutdown()
+    assert {answer.status_code for answer in answers} == {204}
+    assert 0.5 < max(answer.elapsed.total_seconds() for answer in answers) < 2.5
+    assert asked_by[-4:] == ["127.0.0.1"] * 4
+
+
+@contextmanager
+def _silent_port() -> Generator[int]:
+    with ExitStack() as sockets:
+        listening = sockets.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):
+            waiting = sockets.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listening.getsockname())
+        yield listening.getsockname()[1]
 
 
 def _wait_until_it_answers(url: str, status: int) -> None:
