@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from tests import image
-from tests.deployment import MEGABYTE, DeployedService, Role, number, numbers, read
+from tests.deployment import DeployedService, Role, bytes_of, number, numbers, read, seconds_of
 
 compose = yaml.safe_load(read("compose.yaml"))
 nginx = read("deploy/nginx.conf")
@@ -21,7 +21,7 @@ def deployed() -> DeployedService:
         migration=_role(services["migrate"]),
         tasks=_role(services["worker"]) if "worker" in services else None,
         ports={"image": image.port(), "nginx": port},
-        live_paths={"image": image.health_path()},
+        live_paths={"image": image.health_path(), "nginx": _asked(services["proxy"])},
         proxy_timeouts={"nginx": number(r"proxy_read_timeout (\d+)s;", nginx)},
         proxy_keep_alives={
             f"nginx {place}": seconds for place, seconds in enumerate(numbers(r"\bkeepalive_timeout (\d+)s;", nginx))
@@ -35,7 +35,14 @@ def interpolate(value: object) -> str:
     return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text)
 
 
+def _asked(service: dict[str, Any]) -> str:
+    (path,) = re.findall(r"http://127\.0\.0\.1:\d+(/\S*)", service["healthcheck"]["test"][-1])
+    return path
+
+
 def _role(service: dict[str, Any]) -> Role:
+    # Where these are said, they change what is read here.
+    assert service.keys().isdisjoint({"entrypoint", "privileged", "stop_signal", "user"})
     deploy = service.get("deploy", {})
     limits = deploy.get("resources", {}).get("limits", {})
     replicas = int(interpolate(deploy.get("replicas", 1)))
@@ -43,11 +50,11 @@ def _role(service: dict[str, Any]) -> Role:
     return Role(
         command=" ".join(service.get("command", [])) or image.command(),
         environment=image.environment() | told,
-        grace_period=int(service["stop_grace_period"].removesuffix("s")),
+        grace_period=seconds_of(service["stop_grace_period"]),
         replicas=replicas,
         # A container is replaced by stopping it first.
         replicas_at_peak=replicas,
         cpu_cores=float(limits["cpus"]) if limits else None,
-        memory=int(limits["memory"].removesuffix("M")) * MEGABYTE if limits else None,
+        memory=bytes_of(limits["memory"]) if limits else None,
         user=image.user(),
     )

@@ -6,7 +6,7 @@ import yaml
 
 from tests import image
 from tests.conftest import ROOT
-from tests.deployment import MEGABYTE, DeployedService, Role, read, variables_in
+from tests.deployment import DeployedService, Role, bytes_of, read, variables_in
 
 BASE = "deploy/kubernetes/base"
 PRODUCTION = "deploy/kubernetes/overlays/production"
@@ -41,14 +41,15 @@ def kustomization(directory: str) -> Manifest:
 
 def settings_of(container: Manifest) -> dict[str, str]:
     """What a container is told in words."""
-    told = {variable["name"]: variable["value"] for variable in container.get("env", []) if "value" in variable}
+    told: dict[str, str] = {}
     for source in container.get("envFrom", []):
         (generated,) = (
             each for each in kustomization(BASE)["configMapGenerator"] if each["name"] == source["configMapRef"]["name"]
         )
         for file in generated["envs"]:
             told |= variables_in(read(f"{BASE}/{file}").splitlines())
-    return told
+    # A variable of the container itself goes before one of a ConfigMap.
+    return told | {variable["name"]: variable["value"] for variable in container.get("env", []) if "value" in variable}
 
 
 def secrets_of(container: Manifest) -> dict[str, tuple[str, str]]:
@@ -59,6 +60,11 @@ def secrets_of(container: Manifest) -> dict[str, tuple[str, str]]:
         if "valueFrom" in variable
     }
     return {name: (reference["name"], reference["key"]) for name, reference in references.items()}
+
+
+def cores_of(quantity: str) -> float:
+    """Cores of a quantity: ``2``, ``0.5`` or ``2500m``."""
+    return int(quantity[:-1]) / 1_000 if quantity.endswith("m") else float(quantity)
 
 
 def only_container(workload: Manifest) -> Manifest:
@@ -113,15 +119,15 @@ def _role(workload: Manifest, replicas: int = 1) -> Role:
     pod, container = workload["spec"]["template"]["spec"], only_container(workload)
     limits = container["resources"]["limits"]
     return Role(
-        command=" ".join(container["command"]),
+        command=" ".join([*container["command"], *container.get("args", [])]),
         environment=image.environment() | settings_of(container),
         secrets=frozenset(secrets_of(container)),
         grace_period=pod["terminationGracePeriodSeconds"],
-        notice=container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0),
+        notice=container["lifecycle"]["preStop"]["sleep"]["seconds"] if "lifecycle" in container else 0,
         replicas=replicas,
         replicas_at_peak=replicas_at_peak(workload, replicas) if workload["kind"] == "Deployment" else replicas,
-        cpu_cores=float(limits["cpu"]) if "cpu" in limits else None,
-        memory=int(limits["memory"].removesuffix("M")) * MEGABYTE,
+        cpu_cores=cores_of(limits["cpu"]) if "cpu" in limits else None,
+        memory=bytes_of(limits["memory"]),
         user=str(pod["securityContext"]["runAsUser"]),
     )
 

@@ -100,6 +100,27 @@ MISTAKES = {
         "an image that is killed when it is to stop": Mistake(
             "Dockerfile", r"^CMD", "STOPSIGNAL SIGKILL\nCMD", "ERROR tests/test_deployment.py"
         ),
+        "a migration that nobody waits for": Mistake(
+            "compose.yaml",
+            r"service_completed_successfully",
+            "service_started",
+            "test_nothing_of_the_service_runs_before",
+        ),
+        "containers that nobody counts": Mistake(
+            "compose.yaml",
+            r"^  worker:",
+            "  beat:\n    <<: *service\n  worker:",
+            "test_nothing_of_the_service_runs_before",
+        ),
+        "a password in the file": Mistake(
+            "compose.yaml", r"^(      POSTGRES_PASSWORD: ).*", r"\1hunter2", "test_passwords_are_asked_for"
+        ),
+        "an address where nothing is": Mistake(
+            "compose.yaml", r"redis://redis:", "redis://cache:", "test_every_server_that_is_looked_for"
+        ),
+        "a user who is root": Mistake(
+            "compose.yaml", r"^    user: valkey", '    user: "0:0"', "test_containers_run_without_root"
+        ),
     },
     "systemd": {
         "a misspelt variable": Mistake(
@@ -283,6 +304,21 @@ MISTAKES = {
             r"envs: \[settings.env\]",
             "envs: [settings.env]\n    literals: [WORKERS=9]",
             "test_deployment.py",
+        ),
+        "another word in a container than in the facts": Mistake(
+            "deploy/kubernetes/base/web.yaml",
+            r"^          env:",
+            '          env:\n            - {name: WORKERS, value: "8"}',
+            "test_all_are_told_the_same",
+        ),
+        "words behind a command": Mistake(
+            "deploy/kubernetes/base/web.yaml",
+            r"^( *)command: \[python.*",
+            r"\g<0>\n\1args: [--workers, '8']",
+            "test_commands_start",
+        ),
+        "a stop that comes before the last request": Mistake(
+            "deploy/kubernetes/base/web.yaml", r"seconds: 10", "seconds: 0", "test_requests_still_come"
         ),
     },
     "heroku": {
