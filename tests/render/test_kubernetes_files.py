@@ -1,6 +1,7 @@
 """The manifests build, and are what each supported Kubernetes takes."""
 
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,9 @@ import kubernetes_validate
 import pytest
 import yaml
 from filelock import FileLock
-from yamllint import linter
-from yamllint.config import YamlLintConfig
 
 from debian import kustomize
+from environments import own_environment
 from matrix import Row, name_of, rows
 from rendered import render
 
@@ -39,10 +39,6 @@ RICHER: dict[str, dict[str, Any]] = {
     },
     "many-small-ones": {"cache_backend": "none", "rollout_surge": 100, "replicas": 20, "grace_period": 3600},
 }
-
-LINT = YamlLintConfig(
-    "{extends: default, rules: {document-start: disable, line-length: {max: 160}, octal-values: disable}}"
-)
 
 
 @pytest.fixture(scope="session")
@@ -143,11 +139,13 @@ def test_kustomize_changes_no_selector(built: dict[str, list[dict[str, Any]]]) -
                 assert selector == {"matchLabels": {"app.kubernetes.io/component": resource["metadata"]["name"]}}, name
 
 
-def test_the_files_are_clean_yaml(deployments: dict[str, Path]) -> None:
-    for name, directory in deployments.items():
-        for file in directory.rglob("*.yaml"):
-            problems = list(linter.run(file.read_text(), LINT))
-            assert problems == [], f"{name}: {file.name}: {problems}"
+@pytest.mark.parametrize("name", RICHER)
+def test_larger_numbers_keep_to_the_contract_too(deployments: dict[str, Path], name: str) -> None:
+    service = deployments[name].parent.parent
+    tests = ["tests/test_deployment.py", "tests/test_kubernetes.py"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", *tests]
+    done = subprocess.run(command, cwd=service, env=own_environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
 
 
 def _is_for_kubernetes(row: Row) -> bool:
