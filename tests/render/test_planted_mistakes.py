@@ -137,6 +137,18 @@ MISTAKES = {
             "systemctl start my-service",
             "test_only_a_release",
         ),
+        "a release that is current before it migrates": Mistake(
+            "deploy/systemd/release.sh",
+            r'^ln -sfn "\$release" \$home/next$',
+            'make_current "$release"',
+            "test_a_release_is_current_when",
+        ),
+        "a migration by the release that is current": Mistake(
+            "deploy/systemd/my-service-migrate.service",
+            r"^WorkingDirectory=(.*)/next",
+            r"WorkingDirectory=\1/current",
+            "test_paths_are_those",
+        ),
         "a restart that migrates": Mistake(
             "deploy/systemd/my-service@.service",
             r"^Wants=(.*)",

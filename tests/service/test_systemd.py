@@ -88,6 +88,21 @@ def test_a_worker_of_the_unit_does_a_task(services: Path, tmp_path: Path) -> Non
         host.run(host.commands(after="It answers:"))
 
 
+# It waits until the test lets it go on.
+_WRONG_MIGRATION = """
+from pathlib import Path
+from time import sleep
+
+from app.config import load_settings
+
+print("It has begun.", flush=True)
+while not (Path(load_settings().database_url.partition("///")[2]).parent / "go").exists():
+    sleep(0.1)
+raise SystemExit("The migration is wrong.")
+"""
+_AWAIT_MIGRATION = "until grep -q 'It has begun.' my-service-migrate.service.log; do sleep 0.1; done"
+
+
 def test_what_runs_goes_on_when_the_migration_of_a_release_fails(services: Path, tmp_path: Path) -> None:
     service = render(services.parent / "template", tmp_path / "service", {"deployment_target": "systemd"})
     with host_with(service) as host:
@@ -98,14 +113,26 @@ def test_what_runs_goes_on_when_the_migration_of_a_release_fails(services: Path,
         before = _current(host)
         unit = host.root / "repository/deploy/systemd/my-service@.service"
         unit.write_text(unit.read_text() + "# Changed.\n")
-        (host.root / "repository/migrations/env.py").write_text("raise SystemExit('The migration is wrong.')\n")
+        (host.root / "repository/migrations/env.py").write_text(_WRONG_MIGRATION)
         host.commit("Migrate wrongly")
-        done = host.attempt(host.commands(after="### The next release"))
+        release = host.commands(after="### The next release")
+
+        # It is interrupted in the middle of the migration, which goes on.
+        host.attempt(f"setsid sh -c '{release}' & {_AWAIT_MIGRATION}; kill -KILL -- -$!")
+        _assert_goes_on(host, before)
+        done = host.attempt(release)
+        assert done.returncode == 1
+        assert "A migration is under way (systemctl status my-service-migrate.service)" in done.stderr
+        (host.state / "go").touch()
+        while host.systemctl(["is-active", "my-service-migrate.service"])[1] == "activating\n":
+            sleep(0.1)
+        _assert_goes_on(host, before)
+
+        done = host.attempt(release)
         assert done.returncode == 1
         assert "The migration has failed (journalctl --unit my-service-migrate.service)" in done.stderr
-        assert _current(host) == before
-        assert not _installed(host).endswith("# Changed.\n")
-        assert len([call for call in host.calls if call.startswith("restart")]) == 1
+        assert (host.root / "my-service-migrate.service.log").read_text().count("The migration is wrong.") == 2
+        _assert_goes_on(host, before)
         host.run(host.commands(after="It answers:"))
 
 
@@ -214,6 +241,12 @@ def test_what_is_too_many_is_stopped_when_nginx_has_let_go_of_it_and_before_the_
 
 def _current(host: Host) -> Path:
     return (host.root / "opt/my-service/current").resolve()
+
+
+def _assert_goes_on(host: Host, release: Path) -> None:
+    assert _current(host) == release
+    assert not _installed(host).endswith("# Changed.\n")
+    assert len([call for call in host.calls if call.startswith("restart")]) == 1
 
 
 def _installed(host: Host) -> str:
