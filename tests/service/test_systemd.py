@@ -85,6 +85,8 @@ def test_a_worker_of_the_unit_does_a_task(services: Path, tmp_path: Path) -> Non
         assert done.returncode == 1
         assert "my-service-worker@1.service does not stay up" in done.stderr
         assert _current(host) == before
+        cmdline = Path(f"/proc/{host.pid('my-service-worker@1.service')}/cmdline").read_text()
+        assert cmdline.startswith(f"{before}/.venv/bin/python\0")
         host.run(host.commands(after="It answers:"))
 
 
@@ -190,6 +192,19 @@ async def test_no_request_fails_while_a_release_restarts_one_instance_after_the_
     assert {status for method, status in answers if method == "POST"} <= {202, 502}, answers
 
 
+def test_what_is_added_and_does_not_get_ready_is_stopped(host: Host) -> None:
+    before = _current(host)
+    first, second = sorted({call.split()[1] for call in host.calls if call.startswith("restart my-service@")})
+    host.systemctl(["stop", first])
+    done = _release_what_is_never_ready(host, unit=first)
+    assert f"{first} is not ready after a minute " in done.stderr
+    changes = [call for call in host.calls if call.startswith(("restart", "stop"))]
+    assert changes == [f"restart {second}", f"restart {first}", f"stop {first}"]
+    assert _current(host) == before
+    host.run(host.commands(after="It answers:"))
+    _take_back(host)
+
+
 def test_what_is_added_starts_when_those_that_run_have_made_room_for_it(host: Host) -> None:
     first, second = sorted({call.split()[1] for call in host.calls if call.startswith("restart my-service@")})
     # By its name it would be the first.
@@ -200,27 +215,21 @@ def test_what_is_added_starts_when_those_that_run_have_made_room_for_it(host: Ho
     assert restarts == [f"restart {second}", f"restart {first}"]
 
 
-def test_a_release_that_does_not_get_ready_makes_way_for_the_one_before(host: Host) -> None:
+def test_an_instance_that_does_not_get_ready_is_back_on_the_release_before(host: Host) -> None:
     before = _current(host)
-    repository = host.root / "repository"
-    (repository / "app/__main__.py").write_text("raise SystemExit('The server is wrong.')\n")
-    unit = repository / "deploy/systemd/my-service@.service"
-    unit.write_text(unit.read_text() + "# Changed.\n")
-    script = repository / "deploy/systemd/release.sh"
-    script.write_text(script.read_text().replace(" --retry 60 ", " --retry 2 "))
-    host.commit("Serve wrongly")
-    host.calls.clear()
-    done = host.attempt(host.commands(after="### The next release"))
-    assert done.returncode == 1
+    done = _release_what_is_never_ready(host)
     assert " is not ready after a minute " in done.stderr
     assert f"/opt/my-service/current is the release before again: {before}." in done.stderr
     assert _current(host) == before
     assert not _installed(host).endswith("# Changed.\n")
+    restarted = [call.split()[1] for call in host.calls if call.startswith("restart")]
     # The other has not been touched.
-    assert len([call for call in host.calls if call.startswith("restart")]) == 1
-    host.run(host.commands(after="It answers:"))
-    for clone in (repository, host.root / "opt/my-service/source"):
-        host.run(f"git -C {clone} reset --quiet --hard HEAD~1")
+    unit = restarted[0]
+    assert restarted == [unit, unit]
+    port = unit.partition("@")[2].removesuffix(".service")
+    host.run(f"curl --fail --retry 20 --retry-delay 1 --retry-all-errors http://127.0.0.1:{port}/health/ready")
+    assert Path(f"/proc/{host.pid(unit)}/cmdline").read_text().startswith(f"{before}/.venv/bin/python\0")
+    _take_back(host)
 
 
 def test_what_is_too_many_is_stopped_when_nginx_has_let_go_of_it_and_before_the_others_restart(host: Host) -> None:
@@ -247,6 +256,45 @@ def _assert_goes_on(host: Host, release: Path) -> None:
     assert _current(host) == release
     assert not _installed(host).endswith("# Changed.\n")
     assert len([call for call in host.calls if call.startswith("restart")]) == 1
+
+
+_NEVER_READY = """
+import os
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+from app.config import load_settings
+from app.server_uvicorn import serve
+
+
+class NeverReady(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_error(503)
+
+
+if f"my-service@{os.environ['PORT']}.service".startswith("UNIT"):
+    HTTPServer(("127.0.0.1", int(os.environ["PORT"])), NeverReady).serve_forever()
+serve("app.main:app", load_settings())
+"""
+
+
+def _release_what_is_never_ready(host: Host, *, unit: str = "my-service@") -> subprocess.CompletedProcess[str]:
+    """Release a server that answers, and says that it is not ready; in this unit, or in all."""
+    repository = host.root / "repository"
+    (repository / "app/__main__.py").write_text(_NEVER_READY.replace("UNIT", unit))
+    file = repository / "deploy/systemd/my-service@.service"
+    file.write_text(file.read_text() + "# Changed.\n")
+    script = repository / "deploy/systemd/release.sh"
+    script.write_text(script.read_text().replace(" --retry 60 ", " --retry 2 "))
+    host.commit("Serve wrongly")
+    host.calls.clear()
+    done = host.attempt(host.commands(after="### The next release"))
+    assert done.returncode == 1
+    return done
+
+
+def _take_back(host: Host) -> None:
+    for clone in (host.root / "repository", host.root / "opt/my-service/source"):
+        host.run(f"git -C {clone} reset --quiet --hard HEAD~1")
 
 
 def _installed(host: Host) -> str:
