@@ -139,7 +139,7 @@ MISTAKES = {
         ),
         "a release that is current before it migrates": Mistake(
             "deploy/systemd/release.sh",
-            r'^ln -sfn "\$release" \$home/next$',
+            r'^ +ln -sfn "\$release" \$home/next$',
             'make_current "$release"',
             "test_a_release_is_current_when",
         ),

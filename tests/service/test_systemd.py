@@ -162,9 +162,20 @@ def host(services: Path, tmp_path_factory: pytest.TempPathFactory) -> Generator[
         yield host
 
 
+_MIGRATION = """
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade():
+    pass
+"""
+
+
 async def test_no_request_fails_while_a_release_restarts_one_instance_after_the_other(host: Host) -> None:
     host.calls.clear()
-    (host.root / "repository" / "app" / "__init__.py").write_text('"""Another version."""\n')
+    (host.root / "repository/app/__init__.py").write_text('"""Another version."""\n')
+    (host.root / "repository/migrations/versions/0002_more.py").write_text(_MIGRATION)
     host.commit("Change")
     done = asyncio.Event()
     answers: Counter[tuple[str, int]] = Counter()
@@ -190,6 +201,17 @@ async def test_no_request_fails_while_a_release_restarts_one_instance_after_the_
         answers["POST", 202] <= await _reports(host) <= sum(n for (method, _), n in answers.items() if method == "POST")
     )
     assert {status for method, status in answers if method == "POST"} <= {202, 502}, answers
+
+
+def test_the_way_back_is_open_after_a_migration_and_the_way_forward_after_it(host: Host) -> None:
+    source = host.root / "opt/my-service/source"
+    newer, older = host.run(f"git -C {source} log --format=%H").split()
+    assert _current(host).name == newer
+    host.run(host.commands(after="The way back").replace("COMMIT", older))
+    assert _current(host).name == older
+    host.run(host.commands(after="It answers:"))
+    host.run(host.commands(after="### The next release").partition("\n")[0])
+    assert host.run(f"git -C {source} rev-parse HEAD").strip() == newer
 
 
 def test_what_is_added_and_does_not_get_ready_is_stopped(host: Host) -> None:
