@@ -121,6 +121,12 @@ MISTAKES = {
         "too little memory": Mistake(
             "deploy/systemd/my-service@.service", r"MemoryMax=768M", "MemoryMax=512M", "test_each_process_has_the_cores"
         ),
+        "an instance that ends with one of its processes": Mistake(
+            "deploy/systemd/my-service@.service", r"^OOMPolicy=continue", "OOMPolicy=stop", "test_the_server_stops"
+        ),
+        "a worker that ends with one of its processes": Mistake(
+            "deploy/systemd/my-service-worker@.service", r"^OOMPolicy=.*\n", "", "test_the_server_stops"
+        ),
         "too few cores": Mistake(
             "deploy/systemd/my-service@.service", r"CPUQuota=200%", "CPUQuota=100%", "test_each_process_has_the_cores"
         ),
