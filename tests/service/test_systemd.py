@@ -203,17 +203,6 @@ async def test_no_request_fails_while_a_release_restarts_one_instance_after_the_
     assert {status for method, status in answers if method == "POST"} <= {202, 502}, answers
 
 
-def test_the_way_back_is_open_after_a_migration_and_the_way_forward_after_it(host: Host) -> None:
-    source = host.root / "opt/my-service/source"
-    newer, older = host.run(f"git -C {source} log --format=%H").split()
-    assert _current(host).name == newer
-    host.run(host.commands(after="The way back").replace("COMMIT", older))
-    assert _current(host).name == older
-    host.run(host.commands(after="It answers:"))
-    host.run(host.commands(after="### The next release").partition("\n")[0])
-    assert host.run(f"git -C {source} rev-parse HEAD").strip() == newer
-
-
 def test_what_is_added_and_does_not_get_ready_is_stopped(host: Host) -> None:
     before = _current(host)
     first, second = sorted({call.split()[1] for call in host.calls if call.startswith("restart my-service@")})
@@ -232,9 +221,16 @@ def test_what_is_added_starts_when_those_that_run_have_made_room_for_it(host: Ho
     # By its name it would be the first.
     host.systemctl(["stop", first])
     host.calls.clear()
+    before = _current(host)
+    with (host.root / "etc/my-service/secrets.env").open("a") as secrets:
+        secrets.write(f"SECRET_KEY={'f' * 64}\n")
     host.run(host.commands(after="### The next release"))
     restarts = [call for call in host.calls if call.startswith("restart")]
     assert restarts == [f"restart {second}", f"restart {first}"]
+    # The commit is the same, and all have the secret that has changed.
+    assert _current(host) == before
+    for unit in (first, second):
+        assert f"SECRET_KEY={'f' * 64}" in Path(f"/proc/{host.pid(unit)}/environ").read_text().split("\0")
 
 
 def test_an_instance_that_does_not_get_ready_is_back_on_the_release_before(host: Host) -> None:
@@ -252,6 +248,17 @@ def test_an_instance_that_does_not_get_ready_is_back_on_the_release_before(host:
     host.run(f"curl --fail --retry 20 --retry-delay 1 --retry-all-errors http://127.0.0.1:{port}/health/ready")
     assert Path(f"/proc/{host.pid(unit)}/cmdline").read_text().startswith(f"{before}/.venv/bin/python\0")
     _take_back(host)
+
+
+def test_the_way_back_is_open_after_a_migration_and_the_way_forward_after_it(host: Host) -> None:
+    source = host.root / "opt/my-service/source"
+    newer, older = host.run(f"git -C {source} log --format=%H").split()
+    assert _current(host).name == newer
+    host.run(host.commands(after="The way back").replace("COMMIT", older))
+    assert _current(host).name == older
+    host.run(host.commands(after="It answers:"))
+    host.run(host.commands(after="### The next release").partition("\n")[0])
+    assert host.run(f"git -C {source} rev-parse HEAD").strip() == newer
 
 
 def test_what_is_too_many_is_stopped_when_nginx_has_let_go_of_it_and_before_the_others_restart(host: Host) -> None:
