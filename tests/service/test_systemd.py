@@ -85,8 +85,11 @@ def test_a_worker_of_the_unit_does_a_task(services: Path, tmp_path: Path) -> Non
         assert done.returncode == 1
         assert "my-service-worker@1.service does not stay up" in done.stderr
         assert _current(host) == before
-        cmdline = Path(f"/proc/{host.pid('my-service-worker@1.service')}/cmdline").read_text()
-        assert cmdline.startswith(f"{before}/.venv/bin/python\0")
+        cmdline = Path(f"/proc/{host.pid('my-service-worker@1.service')}/cmdline")
+        until = monotonic() + 60
+        while not cmdline.read_text().startswith(f"{before}/.venv/bin/python\0"):
+            assert monotonic() < until, f"{cmdline.read_text()}{host.log()}"
+            sleep(0.1)
         host.run(host.commands(after="It answers:"))
 
 
