@@ -175,10 +175,14 @@ class Host:
             assert verb in ("start", "stop", "restart", "is-active"), words
             unit = self._service(units[0])
             if verb == "is-active":
-                return (0 if self._processes[unit].poll() is None else 3), ""
+                state = self._state(unit)
+                return (0 if state == "active" else 3), f"{state}\n"
             if verb in ("stop", "restart"):
                 self._stop(unit)
-            return (0 if verb == "stop" else self._start(unit)), ""
+            if verb != "stop":
+                self._start(unit)
+        # Others may ask while the migration is waited for.
+        return (self._ended(unit) if verb == "start" else 0), ""
 
     def stop(self) -> None:
         """End every process."""
@@ -187,6 +191,19 @@ class Host:
 
     def _wanted(self, target: str) -> list[str]:
         return " ".join(self._directives(target)["Wants"]).split()
+
+    def _state(self, unit: str) -> str:
+        process = self._processes.get(unit)
+        if process is None or process.poll() is not None:
+            return "inactive"
+        return "activating" if self._directives(unit)["Type"] == ["oneshot"] else "active"
+
+    def _ended(self, unit: str) -> int:
+        assert self._directives(unit)["Type"] == ["oneshot"]
+        code = self._processes[unit].wait()
+        with self._lock:
+            self._processes.pop(unit, None)
+        return code
 
     @staticmethod
     def _service(unit: str) -> str:
@@ -202,9 +219,9 @@ class Host:
                 found.setdefault(key, []).append(value)
         return found
 
-    def _start(self, unit: str) -> int:
+    def _start(self, unit: str) -> None:
         if unit in self._processes:
-            return 0
+            return
         said = self._directives(unit)
         environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
         for words in said.get("Environment", []):
@@ -217,7 +234,7 @@ class Host:
             if os.geteuid() == 0:
                 shutil.chown(self.state, _USER)
         with (self.root / f"{unit}.log").open("ab") as output:
-            process = subprocess.Popen(
+            self._processes[unit] = subprocess.Popen(
                 self._confined(unit, shlex.split(said["ExecStart"][0].replace("$$", "$"))),
                 cwd=said["WorkingDirectory"][0],
                 env=environment,
@@ -225,10 +242,6 @@ class Host:
                 stderr=output,
                 start_new_session=True,
             )
-        if said["Type"] == ["oneshot"]:
-            return process.wait()
-        self._processes[unit] = process
-        return 0
 
     def _confined(self, unit: str, command: list[str]) -> list[str]:
         name, at, _ = unit.partition("@")

@@ -12,7 +12,7 @@ FILES = ROOT / "deploy" / "systemd"
 (_target,) = FILES.glob("*.target")
 NAME = _target.stem
 HOME = f"/opt/{NAME}"
-CURRENT = f"{HOME}/current"
+CURRENT, NEXT = f"{HOME}/current", f"{HOME}/next"
 SECRETS = f"/etc/{NAME}/secrets.env"
 
 Unit = Mapping[str, list[str]]
@@ -85,7 +85,8 @@ def _role(name: str) -> Role:
 
 
 def _environment(unit: Unit, instance: str) -> dict[str, str]:
-    files = [file.removeprefix(f"{CURRENT}/") for file in unit["EnvironmentFile"] if file.startswith(f"{CURRENT}/")]
+    (release,) = unit["WorkingDirectory"]
+    files = [file.removeprefix(f"{release}/") for file in unit["EnvironmentFile"] if file.startswith(f"{release}/")]
     told = variables_in(line for file in files for line in read(file).splitlines())
     words = shlex.split(" ".join(unit.get("Environment", [])).replace("%i", instance))
     return told | variables_in(words)

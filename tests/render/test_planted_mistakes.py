@@ -175,6 +175,12 @@ MISTAKES = {
         "too little memory": Mistake(
             "deploy/systemd/my-service@.service", r"MemoryMax=768M", "MemoryMax=512M", "test_each_process_has_the_cores"
         ),
+        "an instance that ends with one of its processes": Mistake(
+            "deploy/systemd/my-service@.service", r"^OOMPolicy=continue", "OOMPolicy=stop", "test_the_server_stops"
+        ),
+        "a worker that ends with one of its processes": Mistake(
+            "deploy/systemd/my-service-worker@.service", r"^OOMPolicy=.*\n", "", "test_the_server_stops"
+        ),
         "too few cores": Mistake(
             "deploy/systemd/my-service@.service", r"CPUQuota=200%", "CPUQuota=100%", "test_each_process_has_the_cores"
         ),
@@ -190,6 +196,18 @@ MISTAKES = {
             r"systemctl start .*-migrate",
             "systemctl start my-service",
             "test_only_a_release",
+        ),
+        "a release that is current before it migrates": Mistake(
+            "deploy/systemd/release.sh",
+            r'^ +ln -sfn "\$release" \$home/next$',
+            'make_current "$release"',
+            "test_a_release_is_current_when",
+        ),
+        "a migration by the release that is current": Mistake(
+            "deploy/systemd/my-service-migrate.service",
+            r"^WorkingDirectory=(.*)/next",
+            r"WorkingDirectory=\1/current",
+            "test_paths_are_those",
         ),
         "a restart that migrates": Mistake(
             "deploy/systemd/my-service@.service",

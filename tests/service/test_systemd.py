@@ -85,7 +85,27 @@ def test_a_worker_of_the_unit_does_a_task(services: Path, tmp_path: Path) -> Non
         assert done.returncode == 1
         assert "my-service-worker@1.service does not stay up" in done.stderr
         assert _current(host) == before
+        cmdline = Path(f"/proc/{host.pid('my-service-worker@1.service')}/cmdline")
+        until = monotonic() + 60
+        while not cmdline.read_text().startswith(f"{before}/.venv/bin/python\0"):
+            assert monotonic() < until, f"{cmdline.read_text()}{host.log()}"
+            sleep(0.1)
         host.run(host.commands(after="It answers:"))
+
+
+# It waits until the test lets it go on.
+_WRONG_MIGRATION = """
+from pathlib import Path
+from time import sleep
+
+from app.config import load_settings
+
+print("It has begun.", flush=True)
+while not (Path(load_settings().database_url.partition("///")[2]).parent / "go").exists():
+    sleep(0.1)
+raise SystemExit("The migration is wrong.")
+"""
+_AWAIT_MIGRATION = "until grep -q 'It has begun.' my-service-migrate.service.log; do sleep 0.1; done"
 
 
 def test_what_runs_goes_on_when_the_migration_of_a_release_fails(services: Path, tmp_path: Path) -> None:
@@ -98,14 +118,26 @@ def test_what_runs_goes_on_when_the_migration_of_a_release_fails(services: Path,
         before = _current(host)
         unit = host.root / "repository/deploy/systemd/my-service@.service"
         unit.write_text(unit.read_text() + "# Changed.\n")
-        (host.root / "repository/migrations/env.py").write_text("raise SystemExit('The migration is wrong.')\n")
+        (host.root / "repository/migrations/env.py").write_text(_WRONG_MIGRATION)
         host.commit("Migrate wrongly")
-        done = host.attempt(host.commands(after="### The next release"))
+        release = host.commands(after="### The next release")
+
+        # It is interrupted in the middle of the migration, which goes on.
+        host.attempt(f"setsid sh -c '{release}' & {_AWAIT_MIGRATION}; kill -KILL -- -$!")
+        _assert_goes_on(host, before)
+        done = host.attempt(release)
+        assert done.returncode == 1
+        assert "A migration is under way (systemctl status my-service-migrate.service)" in done.stderr
+        (host.state / "go").touch()
+        while host.systemctl(["is-active", "my-service-migrate.service"])[1] == "activating\n":
+            sleep(0.1)
+        _assert_goes_on(host, before)
+
+        done = host.attempt(release)
         assert done.returncode == 1
         assert "The migration has failed (journalctl --unit my-service-migrate.service)" in done.stderr
-        assert _current(host) == before
-        assert not _installed(host).endswith("# Changed.\n")
-        assert len([call for call in host.calls if call.startswith("restart")]) == 1
+        assert (host.root / "my-service-migrate.service.log").read_text().count("The migration is wrong.") == 2
+        _assert_goes_on(host, before)
         host.run(host.commands(after="It answers:"))
 
 
@@ -133,9 +165,20 @@ def host(services: Path, tmp_path_factory: pytest.TempPathFactory) -> Generator[
         yield host
 
 
+_MIGRATION = """
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade():
+    pass
+"""
+
+
 async def test_no_request_fails_while_a_release_restarts_one_instance_after_the_other(host: Host) -> None:
     host.calls.clear()
-    (host.root / "repository" / "app" / "__init__.py").write_text('"""Another version."""\n')
+    (host.root / "repository/app/__init__.py").write_text('"""Another version."""\n')
+    (host.root / "repository/migrations/versions/0002_more.py").write_text(_MIGRATION)
     host.commit("Change")
     done = asyncio.Event()
     answers: Counter[tuple[str, int]] = Counter()
@@ -163,37 +206,62 @@ async def test_no_request_fails_while_a_release_restarts_one_instance_after_the_
     assert {status for method, status in answers if method == "POST"} <= {202, 502}, answers
 
 
+def test_what_is_added_and_does_not_get_ready_is_stopped(host: Host) -> None:
+    before = _current(host)
+    first, second = sorted({call.split()[1] for call in host.calls if call.startswith("restart my-service@")})
+    host.systemctl(["stop", first])
+    done = _release_what_is_never_ready(host, unit=first)
+    assert f"{first} is not ready after a minute " in done.stderr
+    changes = [call for call in host.calls if call.startswith(("restart", "stop"))]
+    assert changes == [f"restart {second}", f"restart {first}", f"stop {first}"]
+    assert _current(host) == before
+    host.run(host.commands(after="It answers:"))
+    _take_back(host)
+
+
 def test_what_is_added_starts_when_those_that_run_have_made_room_for_it(host: Host) -> None:
     first, second = sorted({call.split()[1] for call in host.calls if call.startswith("restart my-service@")})
     # By its name it would be the first.
     host.systemctl(["stop", first])
     host.calls.clear()
+    before = _current(host)
+    with (host.root / "etc/my-service/secrets.env").open("a") as secrets:
+        secrets.write(f"SECRET_KEY={'f' * 64}\n")
     host.run(host.commands(after="### The next release"))
     restarts = [call for call in host.calls if call.startswith("restart")]
     assert restarts == [f"restart {second}", f"restart {first}"]
+    # The commit is the same, and all have the secret that has changed.
+    assert _current(host) == before
+    for unit in (first, second):
+        assert f"SECRET_KEY={'f' * 64}" in Path(f"/proc/{host.pid(unit)}/environ").read_text().split("\0")
 
 
-def test_a_release_that_does_not_get_ready_makes_way_for_the_one_before(host: Host) -> None:
+def test_an_instance_that_does_not_get_ready_is_back_on_the_release_before(host: Host) -> None:
     before = _current(host)
-    repository = host.root / "repository"
-    (repository / "app/__main__.py").write_text("raise SystemExit('The server is wrong.')\n")
-    unit = repository / "deploy/systemd/my-service@.service"
-    unit.write_text(unit.read_text() + "# Changed.\n")
-    script = repository / "deploy/systemd/release.sh"
-    script.write_text(script.read_text().replace(" --retry 60 ", " --retry 2 "))
-    host.commit("Serve wrongly")
-    host.calls.clear()
-    done = host.attempt(host.commands(after="### The next release"))
-    assert done.returncode == 1
+    done = _release_what_is_never_ready(host)
     assert " is not ready after a minute " in done.stderr
     assert f"/opt/my-service/current is the release before again: {before}." in done.stderr
     assert _current(host) == before
     assert not _installed(host).endswith("# Changed.\n")
+    restarted = [call.split()[1] for call in host.calls if call.startswith("restart")]
     # The other has not been touched.
-    assert len([call for call in host.calls if call.startswith("restart")]) == 1
+    unit = restarted[0]
+    assert restarted == [unit, unit]
+    port = unit.partition("@")[2].removesuffix(".service")
+    host.run(f"curl --fail --retry 20 --retry-delay 1 --retry-all-errors http://127.0.0.1:{port}/health/ready")
+    assert Path(f"/proc/{host.pid(unit)}/cmdline").read_text().startswith(f"{before}/.venv/bin/python\0")
+    _take_back(host)
+
+
+def test_the_way_back_is_open_after_a_migration_and_the_way_forward_after_it(host: Host) -> None:
+    source = host.root / "opt/my-service/source"
+    newer, older = host.run(f"git -C {source} log --format=%H").split()
+    assert _current(host).name == newer
+    host.run(host.commands(after="The way back").replace("COMMIT", older))
+    assert _current(host).name == older
     host.run(host.commands(after="It answers:"))
-    for clone in (repository, host.root / "opt/my-service/source"):
-        host.run(f"git -C {clone} reset --quiet --hard HEAD~1")
+    host.run(host.commands(after="### The next release").partition("\n")[0])
+    assert host.run(f"git -C {source} rev-parse HEAD").strip() == newer
 
 
 def test_what_is_too_many_is_stopped_when_nginx_has_let_go_of_it_and_before_the_others_restart(host: Host) -> None:
@@ -214,6 +282,51 @@ def test_what_is_too_many_is_stopped_when_nginx_has_let_go_of_it_and_before_the_
 
 def _current(host: Host) -> Path:
     return (host.root / "opt/my-service/current").resolve()
+
+
+def _assert_goes_on(host: Host, release: Path) -> None:
+    assert _current(host) == release
+    assert not _installed(host).endswith("# Changed.\n")
+    assert len([call for call in host.calls if call.startswith("restart")]) == 1
+
+
+_NEVER_READY = """
+import os
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+from app.config import load_settings
+from app.server_uvicorn import serve
+
+
+class NeverReady(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_error(503)
+
+
+if f"my-service@{os.environ['PORT']}.service".startswith("UNIT"):
+    HTTPServer(("127.0.0.1", int(os.environ["PORT"])), NeverReady).serve_forever()
+serve("app.main:app", load_settings())
+"""
+
+
+def _release_what_is_never_ready(host: Host, *, unit: str = "my-service@") -> subprocess.CompletedProcess[str]:
+    """Release a server that answers, and says that it is not ready; in this unit, or in all."""
+    repository = host.root / "repository"
+    (repository / "app/__main__.py").write_text(_NEVER_READY.replace("UNIT", unit))
+    file = repository / "deploy/systemd/my-service@.service"
+    file.write_text(file.read_text() + "# Changed.\n")
+    script = repository / "deploy/systemd/release.sh"
+    script.write_text(script.read_text().replace(" --retry 60 ", " --retry 2 "))
+    host.commit("Serve wrongly")
+    host.calls.clear()
+    done = host.attempt(host.commands(after="### The next release"))
+    assert done.returncode == 1
+    return done
+
+
+def _take_back(host: Host) -> None:
+    for clone in (host.root / "repository", host.root / "opt/my-service/source"):
+        host.run(f"git -C {clone} reset --quiet --hard HEAD~1")
 
 
 def _installed(host: Host) -> str:
