@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.conftest import ROOT
-from tests.deployment import MEGABYTE, DeployedService, Role, number, numbers, read, variables_in
+from tests.deployment import DeployedService, Role, bytes_of, number, numbers, read, seconds_of, variables_in
 
 FILES = ROOT / "deploy" / "systemd"
 (_target,) = FILES.glob("*.target")
@@ -22,6 +22,8 @@ Unit = Mapping[str, list[str]]
 def deployed() -> DeployedService:
     """The service as systemd runs it on one host, behind nginx."""
     site, upstream, release = (read(f"deploy/systemd/{file}") for file in ("nginx.conf", "upstream.conf", "release.sh"))
+    # What else ran would take connections that nobody counts.
+    assert UNITS.keys() <= {f"{NAME}@", f"{NAME}-worker@", f"{NAME}-migrate"}
     kept = numbers(r"\bkeepalive_timeout (\d+)s;", site + upstream)
     return DeployedService(
         web=_role(f"{NAME}@"),
@@ -67,6 +69,8 @@ UNITS = {file.stem: directives(file) for file in FILES.glob("*.service")}
 
 def _role(name: str) -> Role:
     unit = UNITS[name]
+    # Where these are said, they change what is read here.
+    assert unit.keys().isdisjoint({"ExecStartPre", "ExecStartPost", "KillSignal", "RuntimeMaxSec"})
     wanted = instances(name) if name.endswith("@") else [""]
     (command,), (quota,), (memory,) = unit["ExecStart"], unit.get("CPUQuota", [""]), unit["MemoryMax"]
     return Role(
@@ -74,12 +78,12 @@ def _role(name: str) -> Role:
         command=command.partition("/.venv/bin/")[2].removesuffix("'"),
         environment=_environment(unit, wanted[0]),
         secrets=secret_names() if SECRETS in unit["EnvironmentFile"] else frozenset(),
-        grace_period=int(unit["TimeoutStopSec"][0]),
+        grace_period=seconds_of(unit["TimeoutStopSec"][0]),
         replicas=len(wanted),
         # An instance is restarted by stopping it first.
         replicas_at_peak=len(wanted),
         cpu_cores=int(quota.removesuffix("%")) / 100 if quota else None,
-        memory=int(memory.removesuffix("M")) * MEGABYTE,
+        memory=bytes_of(memory),
         user=unit["User"][0],
     )
 
@@ -89,4 +93,5 @@ def _environment(unit: Unit, instance: str) -> dict[str, str]:
     files = [file.removeprefix(f"{release}/") for file in unit["EnvironmentFile"] if file.startswith(f"{release}/")]
     told = variables_in(line for file in files for line in read(file).splitlines())
     words = shlex.split(" ".join(unit.get("Environment", [])).replace("%i", instance))
-    return told | variables_in(words)
+    # A file goes before the unit's own words: systemd.exec(5).
+    return variables_in(words) | told

@@ -224,6 +224,18 @@ MISTAKES = {
         "a database of another size": Mistake(
             "README.md", r"max_connections = 200", "max_connections = 100", "test_the_database_accepts"
         ),
+        "a port for all instances": Mistake(
+            "deploy/systemd/service.env", r"^HOST=.*", r"\g<0>\nPORT=8000", "test_ports_agree"
+        ),
+        "a unit that is killed when it is to stop": Mistake(
+            "deploy/systemd/my-service@.service",
+            r"^KillMode=",
+            "KillSignal=SIGKILL\nKillMode=",
+            "ERROR tests/test_deployment",
+        ),
+        "an account that nobody makes": Mistake(
+            "README.md", r"^CREATE ROLE \"my-service\"", 'CREATE ROLE "service"', "test_the_account_and_the_database"
+        ),
     },
     "kubernetes": {
         "a misspelt variable": Mistake(
