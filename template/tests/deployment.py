@@ -97,6 +97,15 @@ def numbers(pattern: str, text: str) -> list[int]:
     return [int(found) for found in re.findall(pattern, text, re.MULTILINE)]
 
 
+def refuse_uncounted(running: Iterable[str], *, counted: set[str]) -> None:
+    """Fails on what runs besides: its connections would come on top of the plan's."""
+    besides = sorted(set(running) - counted)
+    assert not besides, (
+        f"{', '.join(besides)} is not in the plan. Keep what connections it takes free in RESERVED_CONNECTIONS, "
+        "and then add it to what is counted here."
+    )
+
+
 def bytes_of(size: str) -> int:
     """Bytes of a size as platforms write it: ``512M``, ``1gb``, ``2Gi``, or bytes alone."""
     found = re.fullmatch(r"(\d+)([kmgt]?)(i?)b?", size, re.IGNORECASE)

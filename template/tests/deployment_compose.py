@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from tests import image
-from tests.deployment import DeployedService, Role, bytes_of, number, numbers, read, seconds_of
+from tests.deployment import DeployedService, Role, bytes_of, number, numbers, read, refuse_uncounted, seconds_of
 
 compose = yaml.safe_load(read("compose.yaml"))
 nginx = read("deploy/nginx.conf")
@@ -14,19 +14,25 @@ nginx = read("deploy/nginx.conf")
 
 def deployed() -> DeployedService:
     """The service as Docker Compose runs it on one host."""
-    services: dict[str, dict[str, Any]] = compose["services"]
+    services = own_services()
+    refuse_uncounted(services, counted={"api", "worker", "migrate"})
     port = number(r"server api:(\d+) resolve", nginx)
     return DeployedService(
         web=_role(services["api"]),
         migration=_role(services["migrate"]),
         tasks=_role(services["worker"]) if "worker" in services else None,
         ports={"image": image.port(), "nginx": port},
-        live_paths={"image": image.health_path(), "nginx": _asked(services["proxy"])},
+        live_paths={"image": image.health_path(), "nginx": _asked(compose["services"]["proxy"])},
         proxy_timeouts={"nginx": number(r"proxy_read_timeout (\d+)s;", nginx)},
         proxy_keep_alives={
             f"nginx {place}": seconds for place, seconds in enumerate(numbers(r"\bkeepalive_timeout (\d+)s;", nginx))
         },
     )
+
+
+def own_services() -> dict[str, dict[str, Any]]:
+    """The containers of the service's own image, by their names."""
+    return {name: said for name, said in compose["services"].items() if said["image"] == compose["x-service"]["image"]}
 
 
 def interpolate(value: object) -> str:

@@ -5,7 +5,7 @@ import tomllib
 from typing import Any
 
 from tests import image
-from tests.deployment import DeployedService, Role, bytes_of, number, read
+from tests.deployment import DeployedService, Role, bytes_of, number, read, refuse_uncounted
 
 fly: dict[str, Any] = tomllib.loads(read("fly.toml"))
 commands = "\n".join(re.findall(r"```sh\n(.*?)```", read("README.md").partition("\n## Deploy\n")[2], re.DOTALL))
@@ -15,8 +15,7 @@ def deployed() -> DeployedService:
     """The service as Fly.io runs it after the README's commands."""
     http = fly["http_service"]
     counts = dict(re.findall(r"(\w+)=(\d+)", *re.findall(r"^fly scale count --yes (.*)$", commands, re.MULTILINE)))
-    # What else ran would take connections that nobody counts.
-    assert counts.keys() == fly["processes"].keys() <= {"web", "worker"}
+    refuse_uncounted(counts.keys() | fly["processes"], counted={"web", "worker"})
     machines = {name: _role(name, int(count)) for name, count in counts.items()}
     (check,), (metrics,) = http["checks"], fly["metrics"]
     return DeployedService(

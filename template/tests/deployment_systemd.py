@@ -6,7 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.conftest import ROOT
-from tests.deployment import DeployedService, Role, bytes_of, number, numbers, read, seconds_of, variables_in
+from tests.deployment import (
+    DeployedService,
+    Role,
+    bytes_of,
+    number,
+    numbers,
+    read,
+    refuse_uncounted,
+    seconds_of,
+    variables_in,
+)
 
 FILES = ROOT / "deploy" / "systemd"
 (_target,) = FILES.glob("*.target")
@@ -22,8 +32,7 @@ Unit = Mapping[str, list[str]]
 def deployed() -> DeployedService:
     """The service as systemd runs it on one host, behind nginx."""
     site, upstream, release = (read(f"deploy/systemd/{file}") for file in ("nginx.conf", "upstream.conf", "release.sh"))
-    # What else ran would take connections that nobody counts.
-    assert UNITS.keys() <= {f"{NAME}@", f"{NAME}-worker@", f"{NAME}-migrate"}
+    refuse_uncounted(UNITS, counted={f"{NAME}@", f"{NAME}-worker@", f"{NAME}-migrate"})
     kept = numbers(r"\bkeepalive_timeout (\d+)s;", site + upstream)
     return DeployedService(
         web=_role(f"{NAME}@"),

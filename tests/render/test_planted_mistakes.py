@@ -110,7 +110,7 @@ MISTAKES = {
             "compose.yaml",
             r"^  worker:",
             "  beat:\n    <<: *service\n  worker:",
-            "test_nothing_of_the_service_runs_before",
+            "ERROR tests/test_deployment.py",
         ),
         "a password in the file": Mistake(
             "compose.yaml", r"^(      POSTGRES_PASSWORD: ).*", r"\1hunter2", "test_passwords_are_asked_for"
