@@ -23,6 +23,8 @@ OPTIONS = [
     "ignore::pytest.PytestAssertRewriteWarning",
     "-p",
     "no:cacheprovider",
+    # Whose servers the contract does without.
+    "--noconftest",
     "--tb=no",
     "-rfE",
     "tests/test_deployment.py",
