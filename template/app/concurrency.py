@@ -3,7 +3,7 @@
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 # Whoever asks this would replace the process, and its callers would come to the others.
-_ALWAYS_ANSWERED = "/health/live"
+ALWAYS_ANSWERED = "/health/live"
 _BUSY = b'{"detail":"The service is busy. Try again in a moment."}'
 _HEADERS = (
     (b"content-type", b"application/json"),
@@ -23,7 +23,7 @@ class ConcurrencyLimit:
         self._free = limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] == _ALWAYS_ANSWERED:
+        if scope["type"] != "http" or scope["path"] == ALWAYS_ANSWERED:
             await self._app(scope, receive, send)
         elif self._free:
             self._free -= 1

@@ -113,10 +113,13 @@ def create_engine(url: str, plan: Plan, *, application_name: str) -> AsyncEngine
 
 
 async def server_connection_limit(connection: AsyncConnection) -> int:
-    """The server's real ``max_connections``, or what it leaves to this account."""
-    limits = text("SELECT @@global.max_connections AS everyone, @@session.max_user_connections AS account")
-    row = (await connection.execute(limits)).one()
-    return min(int(row.everyone), int(row.account) or int(row.everyone))
+    """The server's real ``max_connections``."""
+    return int(await connection.scalar(text("SELECT @@global.max_connections")) or 0)
+
+
+async def own_connection_limit(connection: AsyncConnection) -> int | None:
+    """What the server leaves to this account; None where it does not bound it."""
+    return int(await connection.scalar(text("SELECT @@session.max_user_connections")) or 0) or None
 
 
 def is_passing(error: DBAPIError) -> bool:

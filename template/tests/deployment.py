@@ -106,9 +106,9 @@ def refuse_uncounted(running: Iterable[str], *, counted: set[str]) -> None:
     )
 
 
-def bytes_of(size: str) -> int:
+def bytes_of(size: str | int) -> int:
     """Bytes of a size as platforms write it: ``512M``, ``1gb``, ``2Gi``, or bytes alone."""
-    found = re.fullmatch(r"(\d+)([kmgt]?)(i?)b?", size, re.IGNORECASE)
+    found = re.fullmatch(r"(\d+)([kmgt]?)(i?)b?", str(size), re.IGNORECASE)
     assert found, f"{size} is no size in bytes"
     count, prefix, binary = found.groups()
     return int(count) * (1_024 if binary else 1_000) ** ("kmgt".find(prefix.lower()) + 1 if prefix else 0)

@@ -32,7 +32,9 @@ def deployed() -> DeployedService:
 
 def own_services() -> dict[str, dict[str, Any]]:
     """The containers of the service's own image, by their names."""
-    return {name: said for name, said in compose["services"].items() if said["image"] == compose["x-service"]["image"]}
+    return {
+        name: said for name, said in compose["services"].items() if said.get("image") == compose["x-service"]["image"]
+    }
 
 
 def interpolate(value: object) -> str:
@@ -47,8 +49,8 @@ def _asked(service: dict[str, Any]) -> str:
 
 
 def _role(service: dict[str, Any]) -> Role:
-    # Where these are said, they change what is read here.
-    assert service.keys().isdisjoint({"entrypoint", "privileged", "stop_signal", "user"})
+    besides = service.keys() & {"entrypoint", "privileged", "stop_signal", "user"}
+    assert not besides, f"{', '.join(besides)} changes what the image says, and is not read here"
     deploy = service.get("deploy", {})
     limits = deploy.get("resources", {}).get("limits", {})
     replicas = int(interpolate(deploy.get("replicas", 1)))

@@ -6,7 +6,7 @@ import yaml
 
 from tests import image
 from tests.conftest import ROOT
-from tests.deployment import DeployedService, Role, bytes_of, read, variables_in
+from tests.deployment import DeployedService, Role, bytes_of, read, refuse_uncounted, variables_in
 
 BASE = "deploy/kubernetes/base"
 PRODUCTION = "deploy/kubernetes/overlays/production"
@@ -62,9 +62,10 @@ def secrets_of(container: Manifest) -> dict[str, tuple[str, str]]:
     return {name: (reference["name"], reference["key"]) for name, reference in references.items()}
 
 
-def cores_of(quantity: str) -> float:
+def cores_of(quantity: str | float) -> float:
     """Cores of a quantity: ``2``, ``0.5`` or ``2500m``."""
-    return int(quantity[:-1]) / 1_000 if quantity.endswith("m") else float(quantity)
+    thousandths = str(quantity).removesuffix("m")
+    return float(thousandths) / (1_000 if thousandths != str(quantity) else 1)
 
 
 def only_container(workload: Manifest) -> Manifest:
@@ -79,6 +80,8 @@ def deployed() -> DeployedService:
     web, scaling = found["Deployment", "web"], found["HorizontalPodAutoscaler", "web"]
     tasks = found.get(("Deployment", "tasks"))
     container = only_container(web)
+    own = [name for (_, name), manifest in found.items() if f"'image': '{container['image']}'" in str(manifest)]
+    refuse_uncounted(own, counted={"web", "tasks", "migration"})
     return DeployedService(
         web=_role(web, replicas=scaling["spec"]["maxReplicas"]),
         migration=_role(found["Job", "migration"]),
@@ -117,13 +120,15 @@ def _listed_in(directory: str) -> list[str]:
 
 def _role(workload: Manifest, replicas: int = 1) -> Role:
     pod, container = workload["spec"]["template"]["spec"], only_container(workload)
+    before_stop = container.get("lifecycle", {}).get("preStop", {})
+    assert before_stop.keys() <= {"sleep"}, "how long a preStop of this kind takes is not known here; use sleep"
     limits = container["resources"]["limits"]
     return Role(
         command=" ".join([*container["command"], *container.get("args", [])]),
         environment=image.environment() | settings_of(container),
         secrets=frozenset(secrets_of(container)),
         grace_period=pod["terminationGracePeriodSeconds"],
-        notice=container["lifecycle"]["preStop"]["sleep"]["seconds"] if "lifecycle" in container else 0,
+        notice=before_stop.get("sleep", {"seconds": 0})["seconds"],
         replicas=replicas,
         replicas_at_peak=replicas_at_peak(workload, replicas) if workload["kind"] == "Deployment" else replicas,
         cpu_cores=cores_of(limits["cpu"]) if "cpu" in limits else None,

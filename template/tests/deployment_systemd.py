@@ -78,8 +78,8 @@ UNITS = {file.stem: directives(file) for file in FILES.glob("*.service")}
 
 def _role(name: str) -> Role:
     unit = UNITS[name]
-    # Where these are said, they change what is read here.
-    assert unit.keys().isdisjoint({"ExecStartPre", "ExecStartPost", "KillSignal", "RuntimeMaxSec"})
+    besides = unit.keys() & {"ExecStartPre", "ExecStartPost", "KillSignal", "RuntimeMaxSec"}
+    assert not besides, f"{', '.join(besides)} changes what runs or how it is stopped, and is not read here"
     wanted = instances(name) if name.endswith("@") else [""]
     (command,), (quota,), (memory,) = unit["ExecStart"], unit.get("CPUQuota", [""]), unit["MemoryMax"]
     return Role(

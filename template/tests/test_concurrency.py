@@ -4,7 +4,8 @@ import asyncio
 
 from starlette.types import Receive, Scope, Send
 
-from app.concurrency import ConcurrencyLimit
+from app.concurrency import ALWAYS_ANSWERED, ConcurrencyLimit
+from app.routers import health
 from tests.conftest import client_of
 
 
@@ -23,7 +24,7 @@ async def test_beyond_the_limit_503_is_the_answer_to_all_but_whether_the_process
         for _ in first:
             await begun.acquire()
         refused = await client.get("/")
-        alive = asyncio.create_task(client.get("/health/live"))
+        alive = asyncio.create_task(client.get(ALWAYS_ANSWERED))
         await begun.acquire()
         released.set()
         assert [(await task).status_code for task in first] == [200, 200]
@@ -31,6 +32,10 @@ async def test_beyond_the_limit_503_is_the_answer_to_all_but_whether_the_process
         assert refused.status_code == 503
         assert refused.headers["Retry-After"] == "1"
         assert (await client.get("/")).status_code == 200
+
+
+def test_what_is_always_answered_is_a_route() -> None:
+    assert ALWAYS_ANSWERED in {getattr(route, "path", None) for route in health.router.routes}
 
 
 async def test_a_request_that_fails_makes_room_for_the_next() -> None:

@@ -42,7 +42,7 @@ from app.database import Database, DatabaseUnavailableError, open_database
 from app.deadline import Deadline
 from app.main import Service, create_service
 from app.models import Base
-from app.mysql import COLLATION, Timestamp, is_passing, server_connection_limit, session_settings
+from app.mysql import COLLATION, Timestamp, is_passing, own_connection_limit, server_connection_limit, session_settings
 from app.telemetry import metrics
 from tests.conftest import client_of, migrate, running, through, wait_until
 from tests.relay import Relay
@@ -281,6 +281,7 @@ async def test_the_servers_own_limit_is_read_from_it(service: Service) -> None:
     async with service.resources.database.read() as connection:
         limit = await server_connection_limit(connection)
         assert limit == await connection.scalar(text("SELECT @@global.max_connections"))
+        assert await own_connection_limit(connection) is None
     assert f"database_connections_limit {limit}.0" in metrics.render().decode()
 
 
@@ -296,7 +297,7 @@ async def test_an_account_with_a_limit_of_its_own_has_that_one(
     limited = settings.model_copy(update={"database_url": url.render_as_string(hide_password=False)})
     database = open_database(limited)
     async with database.read() as connection:
-        assert await server_connection_limit(connection) == 7
+        assert await own_connection_limit(connection) == 7
     await database.close()
     async with service.resources.database.write() as connection:
         await connection.execute(text(f"DROP USER {account}"))

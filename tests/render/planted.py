@@ -66,6 +66,8 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path.cwd()))
     # Only the plugin that the services have; the others would be imported by each run.
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    # Room for what an assertion says.
+    os.environ["COLUMNS"] = "500"
     import_module("pytest_asyncio.plugin")
     import_module("app.main")
     import_module("sqlalchemy.ext.asyncio")

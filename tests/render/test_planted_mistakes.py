@@ -95,10 +95,10 @@ MISTAKES = {
             "Dockerfile", r"/health/live", "/health/ready", "test_checks_ask"
         ),
         "an image that does not run its command": Mistake(
-            "Dockerfile", r"^CMD", 'ENTRYPOINT ["tini", "--"]\nCMD', "ERROR tests/test_deployment.py"
+            "Dockerfile", r"^CMD", 'ENTRYPOINT ["tini", "--"]\nCMD', "ENTRYPOINT changes what CMD"
         ),
         "an image that is killed when it is to stop": Mistake(
-            "Dockerfile", r"^CMD", "STOPSIGNAL SIGKILL\nCMD", "ERROR tests/test_deployment.py"
+            "Dockerfile", r"^CMD", "STOPSIGNAL SIGKILL\nCMD", "STOPSIGNAL changes what CMD"
         ),
         "a migration that nobody waits for": Mistake(
             "compose.yaml",
@@ -110,7 +110,7 @@ MISTAKES = {
             "compose.yaml",
             r"^  worker:",
             "  beat:\n    <<: *service\n  worker:",
-            "ERROR tests/test_deployment.py",
+            "beat is not in the plan",
         ),
         "a password in the file": Mistake(
             "compose.yaml", r"^(      POSTGRES_PASSWORD: ).*", r"\1hunter2", "test_passwords_are_asked_for"
@@ -231,7 +231,7 @@ MISTAKES = {
             "deploy/systemd/my-service@.service",
             r"^KillMode=",
             "KillSignal=SIGKILL\nKillMode=",
-            "ERROR tests/test_deployment",
+            "KillSignal changes what runs",
         ),
         "an account that nobody makes": Mistake(
             "README.md", r"^CREATE ROLE \"my-service\"", 'CREATE ROLE "service"', "test_the_account_and_the_database"
@@ -350,6 +350,18 @@ MISTAKES = {
         "a stop that comes before the last request": Mistake(
             "deploy/kubernetes/base/web.yaml", r"seconds: 10", "seconds: 0", "test_requests_still_come"
         ),
+        "pods that nobody counts": Mistake(
+            "deploy/kubernetes/base/tasks.yaml",
+            r"(?s)\A.*",
+            r"\g<0>---\nkind: CronJob\nmetadata: {name: cleaning}\nspec: [{image: my-service}]\n",
+            "cleaning is not in the plan",
+        ),
+        "a notice of another kind": Mistake(
+            "deploy/kubernetes/base/web.yaml",
+            r"sleep: \{seconds: 10\}",
+            "exec: {command: [sleep, '10']}",
+            "how long a preStop of this kind takes",
+        ),
     },
     "heroku": {
         "a misspelt variable": Mistake(
@@ -400,7 +412,7 @@ MISTAKES = {
             "app.json", r"redis:premium-\d+", "redis:premium-14", "test_the_number_of_clients"
         ),
         "dynos that nobody counts": Mistake(
-            "Procfile", r"^worker:", "clock: python -m app.tasks\nworker:", "ERROR tests/test_deployment.py"
+            "Procfile", r"^worker:", "clock: python -m app.tasks\nworker:", "clock is not in the plan"
         ),
     },
     "render": {
@@ -490,10 +502,13 @@ MISTAKES = {
             "fly.toml",
             r"^\[processes\]",
             '[processes]\n  beat = "python -m app.tasks"',
-            "ERROR tests/test_deployment.py",
+            "beat is not in the plan",
         ),
         "a server that nobody starts again": Mistake(
             "fly.toml", r'policy = "always"', 'policy = "always"\n  processes = ["worker"]', "test_every_machine"
+        ),
+        "a third of the machines replaced at once": Mistake(
+            "fly.toml", r"^ *max_unavailable = 1\n", "", "test_a_release_replaces_machines"
         ),
     },
 }

@@ -160,14 +160,13 @@ def test_another_replica_answers_for_one_that_says_nothing(services: Path, tmp_p
         with _compose(services.parent / "template", tmp_path, is_up=False, replicas=replicas) as site:
             address = ("127.0.0.1", int(site.service_url.rpartition(":")[2]))
             with ThreadingHTTPServer(address, Service) as server:
-                threading.Thread(target=server.serve_forever).start()
+                threading.Thread(target=server.serve_forever, daemon=True).start()
                 _wait_until_it_answers(f"{site.url}/", 204)
                 # The last is who came to what ends TLS; the first, what the caller wrote.
                 headers = {"X-Forwarded-For": "203.0.113.9, 127.0.0.1"}
                 answers = [httpx2.get(f"{site.url}/", headers=headers) for _ in range(4)]
                 server.shutdown()
     assert {answer.status_code for answer in answers} == {204}
-    assert 0.5 < max(answer.elapsed.total_seconds() for answer in answers) < 2.5
     assert asked_by[-4:] == ["127.0.0.1"] * 4
 
 

@@ -248,7 +248,7 @@ def test_an_instance_that_does_not_get_ready_is_back_on_the_release_before(host:
     unit = restarted[0]
     assert restarted == [unit, unit]
     port = unit.partition("@")[2].removesuffix(".service")
-    host.run(f"curl --fail --retry 20 --retry-delay 1 --retry-all-errors http://127.0.0.1:{port}/health/ready")
+    host.run(f"curl --fail --retry 60 --retry-delay 1 --retry-all-errors http://127.0.0.1:{port}/health/ready")
     assert Path(f"/proc/{host.pid(unit)}/cmdline").read_text().startswith(f"{before}/.venv/bin/python\0")
     _take_back(host)
 
@@ -316,7 +316,9 @@ def _release_what_is_never_ready(host: Host, *, unit: str = "my-service@") -> su
     file = repository / "deploy/systemd/my-service@.service"
     file.write_text(file.read_text() + "# Changed.\n")
     script = repository / "deploy/systemd/release.sh"
-    script.write_text(script.read_text().replace(" --retry 60 ", " --retry 2 "))
+    # Who gets ready has the time that it takes on a busy machine.
+    retries = f" $(case $unit in {unit}*) echo --retry 2 ;; *) echo --retry 60 ;; esac) "
+    script.write_text(script.read_text().replace(" --retry 60 ", retries))
     host.commit("Serve wrongly")
     host.calls.clear()
     done = host.attempt(host.commands(after="### The next release"))
