@@ -2,11 +2,14 @@
 
 import asyncio
 
-from starlette.types import Receive, Scope, Send
+import pytest
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.concurrency import ALWAYS_ANSWERED, ConcurrencyLimit
+from app.config import Settings
+from app.main import create_service
 from app.routers import health
-from tests.conftest import client_of
+from tests.conftest import client_of, running
 
 
 async def test_beyond_the_limit_503_is_the_answer_to_all_but_whether_the_process_lives() -> None:
@@ -44,3 +47,18 @@ async def test_a_request_that_fails_makes_room_for_the_next() -> None:
 
     async with client_of(ConcurrencyLimit(failing, limit=1)) as client:
         assert [(await client.get("/")).status_code for _ in range(2)] == [500, 500]
+
+
+async def test_the_service_works_on_as_many_as_are_planned(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: list[int] = []
+
+    def full(app: ASGIApp, *, limit: int) -> ConcurrencyLimit:
+        limits.append(limit)
+        return ConcurrencyLimit(app, limit=0)
+
+    monkeypatch.setattr("app.main.ConcurrencyLimit", full)
+    service = create_service(settings)
+    async with running(service), client_of(service) as client:
+        assert (await client.get("/health/ready")).status_code == 503
+        assert (await client.get(ALWAYS_ANSWERED)).status_code == 200
+    assert limits == [settings.plan.concurrency_limit]
