@@ -1,6 +1,8 @@
 """A user of git and copier with an identity and no habits, whatever the machine's settings are."""
 
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,3 +20,11 @@ def isolate(patch: pytest.MonkeyPatch, home: Path) -> Path:
     patch.setenv("COPIER_CACHE_DIR", str(home / "copier-cache"))
     patch.setenv("COPIER_SETTINGS_PATH", str(home / "copier-settings.yml"))
     return settings
+
+
+@contextmanager
+def isolated(home: Path) -> Generator[None]:
+    """The same for a block, in fixtures that outlive a test."""
+    with pytest.MonkeyPatch.context() as patch:
+        isolate(patch, home)
+        yield

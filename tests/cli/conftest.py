@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import paceline.template
-from isolation import isolate
+from isolation import isolate, isolated
 from paceline.cli import app
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -62,10 +62,7 @@ def pristine_checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (template / "README.md.jinja").write_text("# {{ project_name }}\n\n{{ database }} for {{ workers }} workers\n")
     (template / "app").mkdir()
     (template / "app" / "main.py").write_text('"""The service."""\n')
-    identity = {"GIT_CONFIG_GLOBAL": os.devnull, "EMAIL": "ada@example.com", "GIT_CONFIG_NOSYSTEM": "1"}
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in identity.items():
-            patch.setenv(name, value)
+    with isolated(tmp_path_factory.mktemp("home")):
         commit_all(checkout)
         publish(checkout)
     return checkout

@@ -9,7 +9,8 @@ from paceline.presets import PRESETS
 from paceline.questions import Question, read_questions
 from paceline.rendering import reconsidered_answers
 from paceline.snapshot import take_snapshot
-from update.small_template import address, git
+from update.services import address
+from update.small_template import git
 
 
 def unnamed_files(template: Path, before: str, after: str) -> list[str]:

@@ -9,27 +9,24 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from isolation import isolate
+from cli.conftest import MAIN, REPOSITORY
+from isolation import isolate, isolated
 from paceline.cli import app
-from update.small_template import make_service, make_template
-
-MAIN = "from paceline.cli import main; main()"
-PACKAGE = Path(__file__).resolve().parents[2] / "generator"
+from update.services import make_service
+from update.small_template import make_template
 
 
 @pytest.fixture(scope="session")
 def pristine_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bare repository of the template, for tests that only read it."""
-    with pytest.MonkeyPatch.context() as patch:
-        isolate(patch, tmp_path_factory.mktemp("home"))
+    with isolated(tmp_path_factory.mktemp("home")):
         return make_template(tmp_path_factory.mktemp("pristine"))
 
 
 @pytest.fixture(scope="session")
 def pristine_service(pristine_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A service at v1.0.0, from which each test copies its own."""
-    with pytest.MonkeyPatch.context() as patch:
-        isolate(patch, tmp_path_factory.mktemp("home"))
+    with isolated(tmp_path_factory.mktemp("home")):
         return make_service(pristine_template, tmp_path_factory.mktemp("pristine") / "demo", "v1.0.0")
 
 
@@ -78,7 +75,7 @@ def start_paceline() -> Callable[..., subprocess.Popen[str]]:
     def start(*arguments: str | Path) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-c", MAIN, *map(str, arguments)],
-            env=os.environ | {"PYTHONPATH": str(PACKAGE)},
+            env=os.environ | {"PYTHONPATH": str(REPOSITORY / "generator")},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

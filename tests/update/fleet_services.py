@@ -6,9 +6,8 @@ v1.1.0 changes the first line of the README, and asks for a ``region``.
 import shutil
 from pathlib import Path
 
-import copier
-
 from cli.observations import git
+from update.services import commit
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ANSWERS_TEMPLATE = "{{ _copier_conf.answers_file }}.jinja"
@@ -42,6 +41,7 @@ def make_template(directory: Path) -> Path:
     shutil.copy(REPOSITORY / "template" / ANSWERS_TEMPLATE, files)
     (source / "copier.yml").write_text(QUESTIONS)
     (files / "README.md.jinja").write_text("# {{ project_name }}, first\n\nOn {{ database }}.\n\nBy its team.\n")
+    git(source, "init", "--quiet")
     commit(source, "v1.0.0")
     git(source, "tag", "v1.0.0")
     (source / "copier.yml").write_text(QUESTIONS + REGION)
@@ -50,20 +50,6 @@ def make_template(directory: Path) -> Path:
     git(source, "tag", "v1.1.0")
     git(directory, "clone", "--quiet", "--bare", source, "template.git")
     return directory / "template.git"
-
-
-def make_service(template: Path, directory: Path) -> Path:
-    """A service at v1.0.0, not committed."""
-    copier.run_copy(f"git+file://{template}", directory, vcs_ref="v1.0.0", defaults=True, quiet=True)
-    return directory
-
-
-def commit(directory: Path, message: str = "State") -> None:
-    """Commit all there is."""
-    if not (directory / ".git").exists():
-        git(directory, "init", "--quiet")
-    git(directory, "add", "--all")
-    git(directory, "commit", "--quiet", "--message", message)
 
 
 def publish(repository: Path, bare: Path) -> Path:

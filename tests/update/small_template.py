@@ -6,9 +6,6 @@ v1.1.0 changes, adds and deletes files and settings. v1.2.0 asks for ``keep_days
 
 import shutil
 from pathlib import Path
-from typing import Any
-
-import copier
 
 from cli.observations import git
 
@@ -122,11 +119,6 @@ The first version.
 """
 
 
-def address(repository: Path) -> str:
-    """The URL by which services know the template in a repository."""
-    return f"git+file://{repository}"
-
-
 def make_template(directory: Path) -> Path:
     """The bare repository with the versions."""
     source = directory / "source"
@@ -171,23 +163,6 @@ def add_version(template: Path, version: str, files: dict[str, str | None]) -> N
             file.write_text(text)
     release(source, version)
     git(source, "push", "--quiet", "origin", "HEAD", version)
-
-
-def make_service(template: Path, directory: Path, version: str, answers: dict[str, Any] | None = None) -> Path:
-    """A service of a version, committed."""
-    copier.run_copy(
-        address(template), directory, data=answers or {}, vcs_ref=version, defaults=True, quiet=True, overwrite=True
-    )
-    if not (directory / ".git").exists():
-        git(directory, "init", "--quiet")
-    commit(directory)
-    return directory
-
-
-def commit(service: Path) -> None:
-    """Commit all of a service."""
-    git(service, "add", "--all")
-    git(service, "commit", "--quiet", "--allow-empty", "--message", "State")
 
 
 def _write_first(source: Path) -> None:

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import copier
 import yaml
 
 from cli.conftest import ANSWERS_TEMPLATE, REPOSITORY, copy_checkout
 from cli.observations import git
+from update.services import commit
 
 PLAN = "aiven-postgresql-free"
 FILES = {
@@ -48,23 +48,9 @@ def make_template(directory: Path) -> Path:
     plans.write_text(re.sub(rf"({PLAN}: \{{connections: )\d+", r"\g<1>6", text))
     assert plans.read_text() != text
     _release(source, "v1.2.0")
-    commit_all(source)
+    commit(source)
     git(directory, "clone", "--quiet", "--bare", source, "template.git")
     return directory / "template.git"
-
-
-def make_service(template: Path, directory: Path, version: str, answers: Mapping[str, Any]) -> Path:
-    """A service in a repository of its own."""
-    copier.run_copy(f"git+file://{template}", directory, data=dict(answers), vcs_ref=version, defaults=True, quiet=True)
-    git(directory, "init", "--quiet")
-    commit_all(directory)
-    return directory
-
-
-def commit_all(directory: Path) -> None:
-    """Commit what a repository holds, if only a moment."""
-    git(directory, "add", "--all")
-    git(directory, "commit", "--quiet", "--allow-empty", "--message", "State")
 
 
 def write_answers(service: Path, answers: Mapping[str, Any]) -> None:
@@ -85,5 +71,5 @@ def everything_in(directory: Path) -> dict[str, tuple[int, int, bytes]]:
 
 
 def _release(source: Path, version: str) -> None:
-    commit_all(source)
+    commit(source)
     git(source, "tag", version)

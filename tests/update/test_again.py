@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from update.observations import Command, files, state
-from update.small_template import commit, git, main_module
+from update.services import commit
+from update.small_template import git, main_module
 
 BRANCH = "paceline/update-v1.1.0"
 

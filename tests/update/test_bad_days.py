@@ -12,7 +12,8 @@ import pytest
 
 from cli.observations import hide_commands
 from update.observations import PATIENCE, Command, Start, files, state, wait_for
-from update.small_template import add_version, address, commit, git, main_module
+from update.services import address, commit
+from update.small_template import add_version, git, main_module
 
 BRANCH = "paceline/update-v1.1.0"
 TO_NEXT = ("--ref", "v1.1.0")

@@ -1,6 +1,5 @@
 """A change of the template reaches services of every released version, and costs their people nothing of their own."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,12 +10,14 @@ import pytest
 import yaml
 
 from environments import own_environment
+from isolation import isolated
 from matrix import choices, combinations_in, rows
 from rendered import program
 from update.compatibility import lost_answers, single_choices, unnamed_files, usual_answers
 from update.observations import Command, tree
 from update.releases import HEAD, OLDER, REMOVED, edit, make_history, releases
-from update.small_template import add_version, commit, git, make_service
+from update.services import commit, make_service
+from update.small_template import add_version, git
 
 VERSIONS = [OLDER, *releases()]
 STARTER = {"advanced": True, "page_size_limit": 77}
@@ -103,9 +104,7 @@ EDITS = {
 def history(tmp_path_factory: pytest.TempPathFactory, pristine_template: Path) -> Path:
     """The bare repository of the real template in all its versions."""
     assert pristine_template.is_dir()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EMAIL", "ada@example.com")
-        patch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    with isolated(tmp_path_factory.mktemp("home")):
         return make_history(tmp_path_factory.mktemp("history"))
 
 

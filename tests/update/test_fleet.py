@@ -8,44 +8,31 @@ import select
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from isolation import isolate
+from isolation import isolated
 from paceline.cli import app
-from update.fleet_services import (
-    BRANCH,
-    branches,
-    commit,
-    git,
-    make_service,
-    make_template,
-    publish,
-    url_of,
-    write_fleet,
-)
+from update.fleet_services import BRANCH, branches, git, make_template, publish, url_of, write_fleet
+from update.services import commit, make_service
 
-MAIN = "from paceline.cli import main; main()"
-PACKAGE = Path(__file__).resolve().parents[2] / "generator"
 # Long enough for a machine that does much else.
 PATIENCE = 120
 
+Start = Callable[..., subprocess.Popen[str]]
 Update = Callable[..., Result]
 
 
 @pytest.fixture(scope="module")
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with ``template.git`` and ``service``, a service at v1.0.0 in a repository; only read."""
-    with pytest.MonkeyPatch.context() as patch:
-        isolate(patch, tmp_path_factory.mktemp("home"))
+    with isolated(tmp_path_factory.mktemp("home")):
         directory = tmp_path_factory.mktemp("origin")
-        commit(make_service(make_template(directory), directory / "service"))
+        make_service(make_template(directory), directory / "service", "v1.0.0")
     return directory
 
 
@@ -195,6 +182,7 @@ def test_two_services_of_one_repository_are_updated_side_by_side(update: Update,
     repository = tmp_path / "acme"
     for name in ("orders", "billing"):
         shutil.copytree(origin / "service", repository / "services" / name, ignore=shutil.ignore_patterns(".git"))
+    git(repository, "init", "--quiet")
     commit(repository)
     bare = publish(repository, tmp_path / "acme.git")
     wanted = [f"paceline/services/{name}/update-v1.1.0" for name in ("billing", "orders")]
@@ -337,6 +325,7 @@ def test_a_run_that_is_stopped_leaves_what_is_done_and_nothing_else(
     uv: Callable[[str], None],
     temporary: Path,
     tmp_path: Path,
+    start_paceline: Start,
 ) -> None:
     (done, waits, never) = services("done", "waits", "never")
     (waits / "waits").touch()
@@ -350,8 +339,8 @@ def test_a_run_that_is_stopped_leaves_what_is_done_and_nothing_else(
     publish(done, tmp_path / "done.git")
     for service in (done, waits, never):
         git(service, "remote", "add", "origin", tmp_path / "done.git")
-    with _started(*command) as (process, sleepers_of):
-        sleepers = sleepers_of(tmp_path / "fifo", count=2)
+    with _ended(start_paceline(*command)) as process:
+        sleepers = _ids(tmp_path / "fifo", count=2)
         process.send_signal(number)
         stdout, stderr = process.communicate(timeout=PATIENCE)
     assert process.returncode == 128 + number, stderr
@@ -403,31 +392,23 @@ def _is_running(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
 
 
+def _ids(fifo: Path, count: int) -> list[int]:
+    """The numbers of as many processes as write theirs to a fifo."""
+    descriptor = os.open(fifo, os.O_RDWR)
+    said = b""
+    while said.count(b"\n") < count:
+        ready, _, _ = select.select([descriptor], [], [], PATIENCE)
+        assert ready, "nobody came"
+        said += os.read(descriptor, 100)
+    os.close(descriptor)
+    return [int(line) for line in said.split()]
+
+
 @contextlib.contextmanager
-def _started(*arguments: str | Path) -> Generator[Any]:
-    """The command in a process of its own, and a way to wait for what writes its id to a fifo."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", MAIN, *map(str, arguments)],
-        env=os.environ | {"PYTHONPATH": str(PACKAGE)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-    def ids(fifo: Path, count: int) -> list[int]:
-        descriptor = os.open(fifo, os.O_RDWR)
-        said = b""
-        while said.count(b"\n") < count:
-            ready, _, _ = select.select([descriptor], [], [], PATIENCE)
-            assert ready, "nobody came"
-            said += os.read(descriptor, 100)
-        os.close(descriptor)
-        return [int(line) for line in said.split()]
-
+def _ended(process: subprocess.Popen[str]) -> Generator[subprocess.Popen[str]]:
+    """A process with a group of its own, all of which has ended after the block."""
     try:
-        yield process, ids
+        yield process
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -13,17 +13,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import paceline.template
-from isolation import isolate
+from isolation import isolated
 from paceline.cli import app
-from update.status_services import (
-    PLAN,
-    commit_all,
-    everything_in,
-    git,
-    make_service,
-    make_template,
-    write_answers,
-)
+from update.services import commit, make_service
+from update.status_services import PLAN, everything_in, git, make_template, write_answers
 
 Examine = Callable[..., dict[str, Any]]
 
@@ -33,16 +26,14 @@ POSTGRESQL = {"project_name": "Shop", "database": "postgresql", "replicas": 2}
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bare repository of the template."""
-    with pytest.MonkeyPatch.context() as patch:
-        isolate(patch, tmp_path_factory.mktemp("home"))
+    with isolated(tmp_path_factory.mktemp("home")):
         return make_template(tmp_path_factory.mktemp("template"))
 
 
 @pytest.fixture(scope="module")
 def pristine(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A service at v1.1.0, from which each test copies its own."""
-    with pytest.MonkeyPatch.context() as patch:
-        isolate(patch, tmp_path_factory.mktemp("home"))
+    with isolated(tmp_path_factory.mktemp("home")):
         return make_service(template, tmp_path_factory.mktemp("pristine") / "shop", "v1.1.0", POSTGRESQL)
 
 
@@ -147,7 +138,7 @@ def test_what_a_team_changed_and_deleted_is_drift_and_no_fault(
     main = service / "app" / "main.py"
     main.rename(service / "elsewhere.py")
     main.symlink_to("../elsewhere.py")
-    commit_all(service)
+    commit(service)
     found = examine(service)
     assert found["changed_files"] == ["README.md", "app/main.py", "start.sh"]
     assert found["deleted_files"] == ["compose.yaml"]
@@ -193,9 +184,9 @@ def test_an_answer_that_was_committed_without_its_files_was_edited_by_hand(
     examine: Examine, run: Callable[..., Result], service: Path
 ) -> None:
     write_answers(service, {"replicas": 3})
-    commit_all(service)
+    commit(service)
     (service / "README.md").write_text("# Ours\n")
-    commit_all(service)
+    commit(service)
     found = examine(service)
     assert _edited(found) == [("replicas", 3, 2)]
     assert (found["changed_files"], found["exit"]) == (["README.md"], 3)
@@ -207,14 +198,14 @@ def test_an_answer_that_was_committed_without_its_files_was_edited_by_hand(
 def test_it_is_found_behind_other_changes_of_the_answers_and_an_update(examine: Examine, service: Path) -> None:
     for replicas in (3, 4):
         write_answers(service, {"replicas": replicas})
-        commit_all(service)
+        commit(service)
     _update_by_plain_copier(service, "--vcs-ref", ":current:", "--data", "project_name=Store")
-    commit_all(service)
+    commit(service)
     _update_by_plain_copier(service, "--vcs-ref", "v1.2.0")
-    commit_all(service)
+    commit(service)
     assert _edited(examine(service, "--ref", "v1.2.0")) == [("replicas", 4, 2)]
     write_answers(service, {"replicas": 2})
-    commit_all(service)
+    commit(service)
     assert _edited(examine(service, "--ref", "v1.2.0")) == []
 
 
@@ -224,17 +215,17 @@ def test_of_several_edits_the_answer_before_the_first_is_the_one_that_the_files_
     examine: Examine, service: Path, last: int, *, is_committed: bool
 ) -> None:
     write_answers(service, {"replicas": 4})
-    commit_all(service)
+    commit(service)
     write_answers(service, {"replicas": last})
     if is_committed:
-        commit_all(service)
+        commit(service)
     found = examine(service)
     assert (_edited(found), found["changed_files"]) == ([("replicas", last, 2)], [])
 
 
 def test_an_answer_that_is_put_back_without_a_commit_is_no_hand_edit(examine: Examine, service: Path) -> None:
     write_answers(service, {"replicas": 4000})
-    commit_all(service)
+    commit(service)
     write_answers(service, {"replicas": 2})
     found = examine(service)
     assert (_edited(found), found["exit"]) == ([], 0)
@@ -245,7 +236,7 @@ def test_an_answer_that_adds_a_file_was_edited_by_hand_only_where_all_else_is_as
 ) -> None:
     _merge_update(service, "--set", "database=sqlite")
     (service / "app" / "sqlite.py").unlink()
-    commit_all(service)
+    commit(service)
     found = examine(service)
     assert (_edited(found), found["deleted_files"]) == ([], ["app/sqlite.py"])
 
@@ -258,7 +249,7 @@ def test_an_answer_that_an_update_has_changed_is_no_hand_edit(
     _merge_update(service, "--set", "replicas=3", "--ref", version)
     # A team changes or puts back what it likes, afterwards.
     (service / file).write_text(before if file == "compose.yaml" else "# Ours\n")
-    commit_all(service)
+    commit(service)
     found = examine(service, "--ref", version)
     assert (_edited(found), found["changed_files"], found["exit"]) == ([], [file], 0)
 
@@ -285,9 +276,9 @@ def test_a_shallow_clone_is_examined_as_far_as_its_history_goes_and_told(
     examine: Examine, run: Callable[..., Result], service: Path, tmp_path: Path
 ) -> None:
     write_answers(service, {"replicas": 3})
-    commit_all(service)
+    commit(service)
     (service / "ours.txt").write_text("")
-    commit_all(service)
+    commit(service)
     for depth, edited, changed in ((2, [], ["compose.yaml"]), (3, [("replicas", 3, 2)], [])):
         clone = tmp_path / f"clone-{depth}"
         git(tmp_path, "clone", "--quiet", "--depth", str(depth), f"file://{service}", clone)
@@ -329,7 +320,7 @@ def test_an_answer_that_the_version_cannot_have_taken_was_edited_by_hand(
 
 def test_a_plan_that_does_not_fit_is_told_with_the_sum(examine: Examine, service: Path) -> None:
     write_answers(service, {"replicas": 500})
-    commit_all(service)
+    commit(service)
     found = examine(service)
     assert _edited(found) == [("replicas", 500, 2)]
     assert found["plan_fits"] is False
@@ -429,7 +420,7 @@ def test_a_template_that_has_moved_is_read_where_it_is(
 ) -> None:
     file = service / ".copier-answers.yml"
     file.write_text(file.read_text().replace(str(template), str(tmp_path / "gone.git")))
-    commit_all(service)
+    commit(service)
     assert "name its new address with --template" in examine(service)["problem"]
     found = examine(service, "--template", f"git+file://{template}", "--ref", "v1.1.0")
     assert (found["problem"], found["exit"]) == (None, 0)
@@ -441,9 +432,9 @@ def test_a_service_below_the_top_of_its_repository_has_the_history_of_its_own_an
     shutil.rmtree(service / ".git")
     git(service.parent, "init", "--quiet")
     shutil.copytree(service, service.parent / "other")
-    commit_all(service.parent)
+    commit(service.parent)
     write_answers(service.parent / "other", {"replicas": 3})
-    commit_all(service.parent)
+    commit(service.parent)
     assert _edited(examine(service)) == []
     assert _edited(examine(service.parent / "other")) == [("replicas", 3, 2)]
 

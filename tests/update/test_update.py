@@ -10,7 +10,8 @@ import pytest
 from paceline import hand_edits
 from rendered import program
 from update.observations import Command, files, state, tree
-from update.small_template import add_version, address, commit, git, main_module, make_service
+from update.services import address, commit, make_service
+from update.small_template import add_version, git, main_module
 
 BRANCH = "paceline/update-v1.1.0"
 
