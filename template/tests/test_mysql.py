@@ -174,7 +174,7 @@ async def test_a_migration_waits_for_a_table_no_longer_than_a_statement_may_take
     async with service.resources.database.write() as connection:
         await connection.execute(text("LOCK TABLES alembic_version WRITE"))
         with pytest.raises(AssertionError):
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 await migrate(settings.database_url)
         await connection.execute(text("UNLOCK TABLES"))
     assert "Lock wait timeout exceeded" in capfd.readouterr().err
