@@ -176,6 +176,6 @@ while True:
 
 def _wait_until_it_speaks(log: Path) -> None:
     deadline = time.monotonic() + 30
-    while last_line(log) != "running":
+    while log.read_text() != "running\n":
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic, sleep
 
 import pytest
 
@@ -548,7 +549,7 @@ def test_a_stop_at_any_point_leaves_all_as_it_was(
     before = state(service)
     with waiting_program(binaries, name, at=at) as reading:
         process = start_paceline("update", service, *TO_NEXT, *(["--verify"] if name == "uv" else []))
-        wait_for(reading)
+        wait_at(process, reading)
         # A terminal sends Ctrl-C to all, a system its signal to one.
         (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
         stdout, stderr = process.communicate(timeout=PATIENCE)
@@ -567,7 +568,7 @@ def test_a_stop_while_finishing_lets_it_wait_on(
     before = state(service)
     with waiting_program(binaries, "uv", at=" run ty ") as reading:
         process = start_paceline("update", "--continue", service, "--verify")
-        wait_for(reading)
+        wait_at(process, reading)
         os.killpg(process.pid, signal.SIGINT)
         _, stderr = process.communicate(timeout=PATIENCE)
     assert (process.returncode, stderr) == (130, "Stopped; the update still waits.\n")
@@ -581,13 +582,25 @@ def test_a_stop_while_finishing_lets_it_wait_on(
 def test_a_stop_while_the_branch_is_made_comes_too_late(start_paceline: Start, service: Path, binaries: Path) -> None:
     with waiting_program(binaries, "git", at=" branch --force ") as reading:
         process = start_paceline("update", service, *TO_NEXT)
-        wait_for(reading)
+        wait_at(process, reading)
         os.killpg(process.pid, signal.SIGINT)
         os.kill(process.pid, signal.SIGTERM)
         go(binaries)
         stdout, stderr = process.communicate(timeout=PATIENCE)
     assert (process.returncode, stderr) == (0, ""), stdout
     assert git(service, "rev-list", "--count", f"HEAD..{BRANCH}") == "1"
+
+
+def wait_at(process: subprocess.Popen[str], reading: int) -> None:
+    """Wait until a program waits, and the command for it.
+
+    A program that Python is still about to take note of is not ended with the command.
+    """
+    wait_for(reading)
+    until = monotonic() + PATIENCE
+    while Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] != "S":
+        assert monotonic() < until
+        sleep(0.01)
 
 
 def go(binaries: Path) -> None:
@@ -601,7 +614,7 @@ def test_one_that_was_killed_is_named_by_the_next_and_removed_by_abort(
     before = state(service)
     with waiting_program(binaries, "git", at=" apply ") as reading:
         process = start_paceline("update", service, *TO_NEXT)
-        wait_for(reading)
+        wait_at(process, reading)
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate(timeout=PATIENCE)
     said = paceline("update", service, *TO_NEXT).stderr
@@ -617,7 +630,7 @@ def test_of_two_at_once_the_second_says_so(
 ) -> None:
     with waiting_program(binaries, "uv", at=" run ty ") as reading:
         first = start_paceline("update", service, *TO_NEXT, "--verify")
-        wait_for(reading)
+        wait_at(first, reading)
         assert f"An update is under way in {service.parent / 'demo.update-v1.1.0'}; wait" in refuse(paceline, service)
         assert "is under way; stop the command that makes it" in paceline("update", "--abort", service).stderr
         go(binaries)
